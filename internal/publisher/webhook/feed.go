@@ -229,7 +229,10 @@ func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) err
 }
 
 func (f *feed) append(ctx context.Context, q *queue.Queue, i activity.Item) error {
-	event := i.Tell()
+	event, err := bounded(i.Tell(), maxEvent)
+	if err != nil {
+		return err
+	}
 	s := stored{Place: f.place.Behind(i), Count: f.count + 1, ID: idOf(f.environment, i), Event: &event}
 	data, err := s.encode()
 	if err != nil {

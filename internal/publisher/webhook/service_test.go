@@ -74,6 +74,20 @@ func (p *past) change(kind document.Kind) string {
 	return r.Position().Token().String()
 }
 
+// changeMany appends a change of so many flags, and returns its id.
+func (p *past) changeMany(keys []string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = time.Now()
+	first := len(p.records)
+	for n, key := range keys {
+		p.change(document.KindFlag)
+		r := &p.records[first+n]
+		r.Key, r.OpID, r.Index, r.Count = key, p.records[first].OpID, n+1, len(keys)
+	}
+	return p.records[len(p.records)-1].Position().Token().String()
+}
+
 // beginAgain puts the log back to an older copy, and begins a new epoch.
 func (p *past) beginAgain(keep int) {
 	p.mu.Lock()
@@ -354,6 +368,21 @@ func TestEverythingArrivesInOrder(t *testing.T) {
 	if n := copied(t, server.URL(), quick()); n != len(want) {
 		t.Errorf("the queue has %d events, of %d", n, len(want))
 	}
+}
+
+// A change of as many documents with keys as long as there can be is more than NATS takes. It is told with less, and keeps none from what comes after it.
+func TestTheLargestChangeIsTold(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p, r := natstest.Start(t), newPast(), rand.New(rand.NewPCG(13, 13))
+	in := newInbox(t)
+	replica := startReplica(t, server.URL(), p, webhookFile(t, "", in.address), &logs, quick())
+	replica.ready(t, &logs)
+	var keys []string
+	for n := range 1000 {
+		keys = append(keys, fmt.Sprintf("%04d%s", n, strings.Repeat("\x01", document.MaxKey-4)))
+	}
+	in.await([]string{p.changeMany(keys), p.happen(r)}, &logs)
 }
 
 // copied returns how many events the queue has.
