@@ -44,7 +44,9 @@ func newCloudEvent(installation string, o occurrence) cloudEvent {
 
 // attribute returns text if CloudEvents allows it in an attribute, and otherwise nothing: control characters and what Unicode has for no use are not.
 func attribute(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Noncharacter_Code_Point, r) || r == utf8.RuneError }) {
+	if strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Noncharacter_Code_Point, r) || r == utf8.RuneError
+	}) {
 		return ""
 	}
 	return text
