@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/sync/queue"
 )
@@ -27,7 +28,7 @@ type delivery struct {
 	state    deliveryState
 	consumer *queue.Consumer
 
-	had    bool   // a consumer that was there, and so is to begin again at the beginning if it is gone
+	all    bool   // a consumer is to begin at the beginning: the environment is new, or the consumer was there and is gone
 	count  uint64 // of the message that was acknowledged last, as stored counts
 	number uint64 // of that message among those that the consumer has given out; 0 is none
 }
@@ -79,7 +80,7 @@ func (d *delivery) consume(ctx context.Context) (*queue.Queue, error) {
 		return q, err
 	}
 	d.mu.Lock()
-	d.consumer, d.had = c, true
+	d.consumer, d.all = c, true
 	d.mu.Unlock()
 	for {
 		m, err := c.Next(ctx)
@@ -94,9 +95,8 @@ func (d *delivery) consume(ctx context.Context) (*queue.Queue, error) {
 
 // open returns the consumer of the webhook. A new one begins with what happens from now on, and so not before everything older was copied.
 func (d *delivery) open(ctx context.Context, q *queue.Queue) (*queue.Consumer, error) {
-	o := queue.ConsumerOptions{Name: d.receiver.webhook.Name, AckWait: d.feed.timing.ackWait, Inactive: d.feed.timing.keepFor, FromBeginning: d.had}
-	c, err := q.Consumer(ctx, o, false)
-	if err == nil || !errors.Is(err, queue.ErrLost) {
+	c, err := q.Consumer(ctx, d.options(), false)
+	if err == nil || !errors.Is(err, queue.ErrLost) || isClosed(d.feed.finished) {
 		return c, err
 	}
 	select {
@@ -104,7 +104,43 @@ func (d *delivery) open(ctx context.Context, q *queue.Queue) (*queue.Consumer, e
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return q.Consumer(ctx, o, true)
+	return q.Consumer(ctx, d.options(), true)
+}
+
+func (d *delivery) options() queue.ConsumerOptions {
+	return queue.ConsumerOptions{Name: d.receiver.webhook.Name, AckWait: d.feed.timing.ackWait, Inactive: d.feed.timing.keepFor, FromBeginning: d.all}
+}
+
+// endWhenTold calls end once everything is told that was copied, of an environment in which nothing happens any more.
+func (d *delivery) endWhenTold(ctx context.Context, end func()) {
+	select {
+	case <-d.feed.finished:
+	case <-ctx.Done():
+		return
+	}
+	told := func(ctx context.Context) {
+		if waiting, err := d.isWaiting(ctx); err == nil && !waiting {
+			end()
+		}
+	}
+	_ = lifecycle.Every(ctx, d.feed.timing.progress, told) // always nil
+}
+
+// isWaiting reports whether events wait. Without a consumer, none does.
+func (d *delivery) isWaiting(ctx context.Context) (bool, error) {
+	q, err := d.feed.open(ctx)
+	if err == nil {
+		var c *queue.Consumer
+		if c, err = q.Consumer(ctx, d.options(), false); err == nil {
+			var p queue.Progress
+			p, err = c.Progress(ctx)
+			return p.Waiting > 0, err
+		}
+	}
+	if errors.Is(err, queue.ErrLost) {
+		return false, nil
+	}
+	return false, err
 }
 
 // handle delivers one message and acknowledges it.

@@ -31,7 +31,8 @@ type Source interface {
 // feed copies what happens in one environment into its queue. All publishers do, and none copies what another has copied.
 type feed struct {
 	environment string
-	source      Source
+	source      Source // nil if nothing happens there any more
+	beginning   bool   // what happened before the first look is told, too
 	conn        *flagsync.Conn
 	timing      timing
 	replicas    int
@@ -39,6 +40,8 @@ type feed struct {
 	copied      func(n int)
 	lost        func(why string)
 	ready       chan struct{} // closed once everything was copied that there was at the start
+	ending      chan struct{} // closed when nothing happens there any more
+	finished    chan struct{} // closed once everything was copied that happened
 
 	mu    sync.Mutex // guards what follows
 	queue *queue.Queue
@@ -62,12 +65,14 @@ type timing struct {
 	keepFor  time.Duration
 	ackWait  time.Duration
 	reopen   time.Duration // after the queue failed
+	finish   time.Duration // at most so long, what happened at the end is copied
 	progress time.Duration // between two looks at what waits
 }
 
 func usualTiming() timing {
 	return timing{
-		look: time.Second, settle: 300 * time.Millisecond, keep: 24 * time.Hour, keepFor: keepFor, ackWait: 15 * time.Second, reopen: time.Second, progress: 10 * time.Second,
+		look: time.Second, settle: 300 * time.Millisecond, keep: 24 * time.Hour, keepFor: keepFor, ackWait: 15 * time.Second, reopen: time.Second,
+		finish: time.Minute, progress: 10 * time.Second,
 	}
 }
 
@@ -80,6 +85,7 @@ func (f *feed) open(ctx context.Context) (*queue.Queue, error) {
 	}
 	q, err := queue.Open(ctx, f.conn, queue.Options{
 		Stream: flagsync.EventsStream(f.environment), Subject: flagsync.EventsSubject(f.environment), MaxAge: f.timing.keepFor, Replicas: f.replicas,
+		Existing: isClosed(f.finished),
 	})
 	if err == nil {
 		f.queue = q
@@ -96,15 +102,24 @@ func (f *feed) reopen(failed *queue.Queue) {
 	}
 }
 
-// run copies until ctx ends.
+// run copies until ctx ends, or everything was copied that happened until the environment was archived.
 func (f *feed) run(ctx context.Context) {
+	defer close(f.finished)
 	ready := sync.OnceFunc(func() { close(f.ready) })
+	var giveUp <-chan time.Time
 	for ctx.Err() == nil {
+		ending := isClosed(f.ending)
+		if ending && giveUp == nil {
+			giveUp = time.After(f.timing.finish)
+		}
 		before := f.count
-		whole, err := f.look(ctx)
+		whole, err := f.look(ctx, ending)
 		f.note(ctx, err)
 		if whole && err == nil {
 			ready()
+			if ending {
+				return
+			}
 		}
 		pause := f.timing.look
 		if err == nil && !whole && f.count != before { // there is more
@@ -112,8 +127,20 @@ func (f *feed) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-giveUp:
+			f.logger.Warn().Err(err).Msg("the last events of the archived environment were not copied for webhooks")
+			return
 		case <-time.After(pause):
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -141,14 +168,14 @@ func (f *feed) failing() (time.Time, error) {
 	return f.since, f.err
 }
 
-// look copies what is new. whole tells that nothing is left.
-func (f *feed) look(ctx context.Context) (whole bool, err error) {
+// look copies what is new. whole tells that nothing is left. For the last time, nothing tells any more what is new, and so it is asked for.
+func (f *feed) look(ctx context.Context, last bool) (whole bool, err error) {
 	state, err := f.source.Known()
 	if err != nil {
 		return false, err
 	}
 	end := activity.Place{Log: state.Position(), Sequence: f.source.KnownLedgerEnd()}
-	if f.known && !end.Log.Newer(f.looked.Log) && end.Sequence <= f.looked.Sequence && time.Since(f.kept) < f.timing.keep {
+	if !last && f.known && !end.Log.Newer(f.looked.Log) && end.Sequence <= f.looked.Sequence && time.Since(f.kept) < f.timing.keep {
 		return true, nil
 	}
 	q, err := f.open(ctx)
@@ -196,7 +223,8 @@ func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place) (wh
 	return whole, f.keep(ctx, q)
 }
 
-// read finds out how far was copied. A queue without messages begins with what comes after end, or goes on where this publisher knows it was.
+// read finds out how far was copied. A queue without messages goes on where this publisher knows it was, or else begins with what comes after end, or with
+// everything in a new environment.
 func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) error {
 	newest, last, err := q.Last(ctx)
 	if err != nil {
@@ -211,7 +239,7 @@ func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) err
 		return nil
 	}
 	again := f.place != activity.Place{}
-	if !again {
+	if !again && !f.beginning {
 		f.place = end
 	}
 	f.end = last

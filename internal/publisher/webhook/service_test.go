@@ -40,6 +40,27 @@ type past struct {
 	records []changelog.Record
 	events  []control.RecordedEvent
 	now     time.Time
+
+	archived bool
+	created  time.Time
+}
+
+// environments returns the one there is.
+func (p *past) environments() []Environment {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := Environment{Name: natstest.Environment, Source: p, Created: p.created}
+	if p.archived {
+		e.Source = nil
+	}
+	return []Environment{e}
+}
+
+// is has the environment be archived or not.
+func (p *past) is(archived bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.archived = archived
 }
 
 func newPast() *past {
@@ -266,7 +287,7 @@ type replica struct {
 // quick is the timing of these tests.
 func quick() timing {
 	return timing{
-		look: 20 * time.Millisecond, settle: 50 * time.Millisecond, keep: time.Hour, keepFor: time.Hour, ackWait: time.Second, reopen: 50 * time.Millisecond, progress: 50 * time.Millisecond,
+		look: 20 * time.Millisecond, settle: 50 * time.Millisecond, keep: time.Hour, keepFor: time.Hour, ackWait: time.Second, reopen: 50 * time.Millisecond, finish: time.Minute, progress: 50 * time.Millisecond,
 	}
 }
 
@@ -284,7 +305,7 @@ func startReplica(t *testing.T, url string, p *past, file string, logs *logtest.
 		t.Fatal(err)
 	}
 	s, err := New(Options{
-		File: config, Installation: "i", Replicas: 1, Environments: func() []Environment { return []Environment{{natstest.Environment, p}} },
+		File: config, Installation: "i", Replicas: 1, Environments: p.environments,
 		NameOf:  func(id string) (string, bool) { return "Ada", id == "p1" },
 		Metrics: prometheus.NewRegistry(), Logger: logger,
 	})
@@ -564,6 +585,77 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	waiting.Until(t, "the mistake is found", func() bool { return replica.Refused() != nil }, &logs)
 	last := p.happen(r)
 	added.await([]string{later, last}, &logs)
+}
+
+// An environment that is archived tells what it had at the end: by the publisher that ran then, and after a restart. Then nothing is left of it, until it is
+// revived.
+func TestAnArchivedEnvironmentTellsItsEnd(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p, r := natstest.Start(t), newPast(), rand.New(rand.NewPCG(14, 14))
+	in := newInbox(t)
+	file := webhookFile(t, "", in.address)
+	first := startReplica(t, server.URL(), p, file, &logs, quick())
+	first.ready(t, &logs)
+	want := []string{p.happen(r), p.happen(r)}
+	p.is(true)
+	in.await(want, &logs)
+	nothing := func(replica *replica) func() bool { return func() bool { return len(replica.all()) == 0 } }
+	waiting.Until(t, "nothing is left", nothing(first), &logs)
+	if list := first.List(t.Context()); len(list) != 1 || len(list[0].Environments) != 0 {
+		t.Errorf("the list: %+v", list)
+	}
+
+	p.is(false)
+	in.answers(func(int) int { return http.StatusBadGateway })
+	want = append(want, p.happen(r), p.happen(r))
+	waiting.Until(t, "it fails", func() bool { all := first.all(); return len(all) == 1 && !all[0].known().failing.IsZero() }, &logs)
+	p.is(true)
+	waiting.Until(t, "the last events are copied", func() bool { return copied(t, server.URL(), quick()) == len(want) }, &logs)
+	first.stop()
+	in.answers(nil)
+	second := startReplica(t, server.URL(), p, file, &logs, quick())
+	in.await(want, &logs)
+	waiting.Until(t, "nothing is left", nothing(second), &logs)
+	second.stop()
+
+	if _, err := natstest.ConnectPublishers(t, server.URL()).Request("$JS.API.STREAM.DELETE.EVENTS_prod", nil, waiting.Patience); err != nil {
+		t.Fatal(err)
+	}
+	third := startReplica(t, server.URL(), p, file, &logs, quick())
+	waiting.Until(t, "it is known", func() bool { third.mu.Lock(); defer third.mu.Unlock(); return len(third.feeds) == 1 }, &logs)
+	waiting.Until(t, "nothing is left", nothing(third), &logs)
+	if m, err := natstest.ConnectPublishers(t, server.URL()).Request("$JS.API.STREAM.INFO.EVENTS_prod", nil, waiting.Patience); err != nil || !strings.Contains(string(m.Data), "stream not found") {
+		t.Errorf("the stream was made again: %s, %v", m.Data, err)
+	}
+}
+
+// What happens in a new environment at once is told to a webhook that there was before, and not to one that comes later.
+func TestANewEnvironmentTellsItsBeginning(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p, r := natstest.Start(t), newPast(), rand.New(rand.NewPCG(15, 15))
+	old, added := newInbox(t), newInbox(t)
+	p.created = time.Now().Add(time.Hour) // the webhook was there an hour before
+	want := []string{p.happen(r), p.happen(r)}
+	file := webhookFile(t, "", old.address)
+	replica := startReplica(t, server.URL(), p, file, &logs, quick())
+	old.await(want, &logs)
+	p.mu.Lock()
+	p.created = time.Now().Add(-time.Hour)
+	p.mu.Unlock()
+	next, err := os.ReadFile(webhookFile(t, "", old.address, added.address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, next, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waiting.Until(t, "the new one begins", func() bool { return len(replica.all()) == 2 }, &logs)
+	replica.ready(t, &logs)
+	later := p.happen(r)
+	old.await(append(want, later), &logs)
+	added.await([]string{later}, &logs)
 }
 
 // A webhook gets the types that it wants, and names of persons, which are looked up when it is told.

@@ -26,7 +26,9 @@ func (s *Service) List(ctx context.Context) []api.Webhook {
 			Environments: []api.WebhookDelivery{},
 		}
 		for _, environment := range slices.Sorted(maps.Keys(t.deliveries)) {
-			w.Environments = append(w.Environments, t.deliveries[environment].tell())
+			if d := t.deliveries[environment]; !isClosed(d.done) {
+				w.Environments = append(w.Environments, d.tell())
+			}
 		}
 		list = append(list, w)
 	}
