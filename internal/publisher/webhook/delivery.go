@@ -27,8 +27,9 @@ type delivery struct {
 	mu       sync.Mutex // guards what follows
 	state    deliveryState
 	consumer *queue.Consumer
+	all      bool // a consumer is to begin at the beginning: the environment is new, or the consumer was there and is gone
 
-	all    bool   // a consumer is to begin at the beginning: the environment is new, or the consumer was there and is gone
+	// What only run uses.
 	count  uint64 // of the message that was acknowledged last, as stored counts
 	number uint64 // of that message among those that the consumer has given out; 0 is none
 }
@@ -108,6 +109,8 @@ func (d *delivery) open(ctx context.Context, q *queue.Queue) (*queue.Consumer, e
 }
 
 func (d *delivery) options() queue.ConsumerOptions {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return queue.ConsumerOptions{Name: d.receiver.webhook.Name, AckWait: d.feed.timing.ackWait, Inactive: d.feed.timing.keepFor, FromBeginning: d.all}
 }
 

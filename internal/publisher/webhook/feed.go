@@ -170,6 +170,7 @@ func (f *feed) failing() (time.Time, error) {
 
 // look copies what is new. whole tells that nothing is left. For the last time, nothing tells any more what is new, and so it is asked for.
 func (f *feed) look(ctx context.Context, last bool) (whole bool, err error) {
+	settled := time.Now().Add(-f.timing.settle)
 	state, err := f.source.Known()
 	if err != nil {
 		return false, err
@@ -186,7 +187,7 @@ func (f *feed) look(ctx context.Context, last bool) (whole bool, err error) {
 	if end.Sequence, err = f.source.LedgerEnd(ctx); err != nil {
 		return false, err
 	}
-	if whole, err = f.copy(ctx, q, end); errors.Is(err, queue.ErrConflict) { // another publisher was faster
+	if whole, err = f.copy(ctx, q, end, settled); errors.Is(err, queue.ErrConflict) { // another publisher was faster
 		f.known = false
 		return false, nil
 	}
@@ -197,14 +198,14 @@ func (f *feed) look(ctx context.Context, last bool) (whole bool, err error) {
 	return whole, err
 }
 
-// copy copies what is behind the last message of the queue, up to end.
-func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place) (whole bool, err error) {
+// copy copies what is behind the last message of the queue, up to end, and not what happened after it had settled.
+func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place, settled time.Time) (whole bool, err error) {
 	if !f.known {
 		if err := f.read(ctx, q, end); err != nil {
 			return false, err
 		}
 	}
-	items, whole, err := activity.News(ctx, f.source, f.place, end, f.timing.settle)
+	items, whole, err := activity.News(ctx, f.source, f.place, end, settled)
 	if err != nil {
 		return false, err
 	}

@@ -43,6 +43,7 @@ type past struct {
 
 	archived bool
 	created  time.Time
+	between  func() // called once, after the state was asked for and before the end of the ledger is
 }
 
 // environments returns the one there is.
@@ -69,11 +70,14 @@ func newPast() *past {
 }
 
 // happen appends a change or an event, and returns its id.
-func (p *past) happen(r *rand.Rand) string {
+func (p *past) happen(r *rand.Rand) string { return p.happenIn(r.IntN(2) == 0) }
+
+// happenIn appends an event to the ledger, or a change to the log, and returns its id.
+func (p *past) happenIn(ledger bool) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now = time.Now()
-	if r.IntN(2) == 0 {
+	if ledger {
 		e := control.RecordedEvent{Sequence: uint64(len(p.events) + 1)}
 		e.Type, e.At, e.By = "request.commented", p.now, "p1"
 		p.events = append(p.events, e)
@@ -176,7 +180,16 @@ func (p *past) KnownLedgerEnd() uint64 {
 	return uint64(len(events))
 }
 
-func (p *past) LedgerEnd(context.Context) (uint64, error) { return p.KnownLedgerEnd(), nil }
+func (p *past) LedgerEnd(context.Context) (uint64, error) {
+	p.mu.Lock()
+	between := p.between
+	p.between = nil
+	p.mu.Unlock()
+	if between != nil {
+		between()
+	}
+	return p.KnownLedgerEnd(), nil
+}
 
 // secretText is the secret of the webhooks of these tests.
 const secretText = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -585,6 +598,26 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	waiting.Until(t, "the mistake is found", func() bool { return replica.Refused() != nil }, &logs)
 	last := p.happen(r)
 	added.await([]string{later, last}, &logs)
+}
+
+// A change, and an event after it, which come while a publisher looks at one after the other, are told in their order however long that takes.
+func TestASlowLookKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p := natstest.Start(t), newPast()
+	in := newInbox(t)
+	replica := startReplica(t, server.URL(), p, webhookFile(t, "", in.address), &logs, quick())
+	replica.ready(t, &logs)
+	want := make(chan []string, 1)
+	p.mu.Lock()
+	p.between = func() {
+		ids := []string{p.happenIn(false), p.happenIn(true)}
+		time.Sleep(4 * quick().settle)
+		want <- ids
+	}
+	p.mu.Unlock()
+	first := p.happenIn(true)
+	in.await(append([]string{first}, <-want...), &logs)
 }
 
 // An environment that is archived tells what it had at the end: by the publisher that ran then, and after a restart. Then nothing is left of it, until it is
