@@ -38,7 +38,6 @@ type delivery struct {
 type deliveryState struct {
 	begun     bool  // the consumer is there
 	lastError error // nil after a success
-	errorAt   time.Time
 	failing   time.Time // since when each attempt has failed; zero if the last one succeeded
 	attempts  uint64    // that failed since
 	succeeded time.Time
@@ -182,6 +181,7 @@ func (d *delivery) deliver(ctx context.Context, m queue.Delivery, s stored) erro
 	}
 	if err != nil {
 		m.Release() // for the publisher that goes on, or for this one with another file of webhooks
+		d.givenAway()
 		return err
 	}
 	d.succeeded()
@@ -274,7 +274,7 @@ func (d *delivery) failed(err error) {
 		d.state.failing = now
 		d.logger.Warn().Err(err).Msg("webhook failed, trying again")
 	}
-	d.state.lastError, d.state.errorAt = err, now
+	d.state.lastError = err
 	d.state.attempts++
 }
 
@@ -288,6 +288,13 @@ func (d *delivery) succeeded() {
 	d.state.lastError, d.state.failing, d.state.attempts = nil, time.Time{}, 0
 	d.state.succeeded = time.Now()
 	d.state.delivered++
+}
+
+// givenAway forgets that attempts failed: who has the event now knows how it goes on.
+func (d *delivery) givenAway() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state.lastError, d.state.failing, d.state.attempts = nil, time.Time{}, 0
 }
 
 // known returns what is known here, without what the queue knows.

@@ -22,6 +22,7 @@ import (
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/control"
@@ -618,6 +619,39 @@ func TestASlowLookKeepsTheOrder(t *testing.T) {
 	p.mu.Unlock()
 	first := p.happenIn(true)
 	in.await(append([]string{first}, <-want...), &logs)
+}
+
+// A publisher that loses NATS while the receiver is down knows no longer that it is: another one may have delivered meanwhile.
+func TestWhoHasGivenAnEventAwayKnowsOfNoFailure(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p := natstest.Start(t), newPast()
+	in := newInbox(t)
+	file := webhookFile(t, "", in.address)
+	var proxies []*faultnet.Proxy
+	var replicas []*replica
+	for range 2 {
+		proxy := faultnet.Start(t, strings.TrimPrefix(server.URL(), "nats://"))
+		replica := startReplica(t, "nats://"+proxy.Addr(), p, file, &logs, quick())
+		replica.ready(t, &logs)
+		proxies, replicas = append(proxies, proxy), append(replicas, replica)
+	}
+	in.answers(func(int) int { return http.StatusBadGateway })
+	want := []string{p.happenIn(true)}
+	holder := -1
+	waiting.Until(t, "one fails", func() bool {
+		holder = slices.IndexFunc(replicas, func(r *replica) bool { return !r.all()[0].known().failing.IsZero() })
+		return holder >= 0
+	}, &logs)
+	proxies[holder].Refuse(true)
+	proxies[holder].Cut()
+	in.answers(nil)
+	in.await(want, &logs)
+	waiting.Until(t, "it is no failure any more", func() bool {
+		return !slices.ContainsFunc(replicas, func(r *replica) bool { return !r.all()[0].known().failing.IsZero() })
+	}, &logs)
+	proxies[holder].Refuse(false)
+	in.await(append(want, p.happenIn(true)), &logs)
 }
 
 // An environment that is archived tells what it had at the end: by the publisher that ran then, and after a restart. Then nothing is left of it, until it is
