@@ -36,8 +36,8 @@ type delivery struct {
 
 // deliveryState is what is known here of a delivery. Another publisher may know more: it has the event in hand.
 type deliveryState struct {
-	begun     bool  // the consumer is there
-	lastError error // nil after a success
+	begun     bool      // the consumer is there
+	lastError error     // nil after a success
 	failing   time.Time // since when each attempt has failed; zero if the last one succeeded
 	attempts  uint64    // that failed since
 	succeeded time.Time

@@ -88,10 +88,11 @@ func decodeStored(data []byte) (stored, error) {
 	return s, nil
 }
 
-// idOf names an item of an environment for good: a change by its revision, an event of the ledger by its place there.
+// idOf names an item of an environment for good: a change by its revision, an event of the ledger by its place there and what it says, because a ledger that
+// is restored from a backup uses places again.
 func idOf(environment string, i activity.Item) string {
 	if i.Event != nil {
-		return fmt.Sprintf("%s-%d", flagsync.LedgerStream(environment), i.Event.Sequence)
+		return fmt.Sprintf("%s-%d-%s", flagsync.LedgerStream(environment), i.Event.Sequence, i.Event.Digest.String()[:8])
 	}
 	return i.Change.Position().Token().String()
 }

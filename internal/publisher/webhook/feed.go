@@ -236,8 +236,10 @@ func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) err
 		if err != nil {
 			return err
 		}
-		f.known, f.place, f.end, f.count, f.kept = true, s.Place, last, s.Count, newest.Stored
-		return nil
+		f.place, f.end, f.count, f.kept = s.Place, last, s.Count, newest.Stored
+		err = f.putBack(ctx)
+		f.known = err == nil
+		return err
 	}
 	again := f.place != activity.Place{}
 	if !again && !f.beginning {
@@ -255,6 +257,16 @@ func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) err
 		f.logger.Info().Msg("events are kept for webhooks from now on")
 	}
 	return nil
+}
+
+// putBack goes on at the end of the ledger if that ends before what was told of it: it was restored from a backup, and its sequences come again.
+func (f *feed) putBack(ctx context.Context) error {
+	end, err := f.source.LedgerEnd(ctx) // which is newer than what was read of the queue
+	if err == nil && end < f.place.Sequence {
+		f.logger.Warn().Uint64("told", f.place.Sequence).Uint64("end", end).Msg("the ledger ends before what webhooks were told of: they are told what comes behind its end")
+		f.place.Sequence = end
+	}
+	return err
 }
 
 func (f *feed) append(ctx context.Context, q *queue.Queue, i activity.Item) error {

@@ -79,10 +79,10 @@ func (p *past) happenIn(ledger bool) string {
 	defer p.mu.Unlock()
 	p.now = time.Now()
 	if ledger {
-		e := control.RecordedEvent{Sequence: uint64(len(p.events) + 1)}
+		e := control.RecordedEvent{Sequence: uint64(len(p.events) + 1), Digest: changelog.Sum([]byte(p.now.String()))}
 		e.Type, e.At, e.By = "request.commented", p.now, "p1"
 		p.events = append(p.events, e)
-		return fmt.Sprint("LEDGER_prod-", e.Sequence)
+		return fmt.Sprintf("LEDGER_prod-%d-%s", e.Sequence, e.Digest.String()[:8])
 	}
 	return p.change(document.KindFlag)
 }
@@ -121,6 +121,14 @@ func (p *past) beginAgain(keep int) {
 	p.epoch = changelog.NewEpoch(p.now, p.epoch)
 	p.records = slices.Clip(p.records[:min(keep, len(p.records))])
 	p.change(document.KindEpoch)
+}
+
+// restore puts log and ledger back to older copies, and begins a new epoch.
+func (p *past) restore(records, events int) {
+	p.beginAgain(records)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.events = slices.Clip(p.events[:events])
 }
 
 func (p *past) copies() ([]changelog.Record, []control.RecordedEvent) {
@@ -619,6 +627,32 @@ func TestASlowLookKeepsTheOrder(t *testing.T) {
 	p.mu.Unlock()
 	first := p.happenIn(true)
 	in.await(append([]string{first}, <-want...), &logs)
+}
+
+// After a restore from a backup, where the events that were copied are still there, sequences of the ledger come again. What they say then is told, with other
+// ids.
+func TestARestoredLedgerIsTold(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p := natstest.Start(t), newPast()
+	in := newInbox(t)
+	file := webhookFile(t, "", in.address)
+	first := startReplica(t, server.URL(), p, file, &logs, quick())
+	first.ready(t, &logs)
+	var want []string
+	for n := range 6 {
+		want = append(want, p.happenIn(n%2 == 0))
+	}
+	in.await(want, &logs)
+	first.stop()
+	p.restore(2, 1)
+	second := startReplica(t, server.URL(), p, file, &logs, quick())
+	waiting.Until(t, "it has looked", func() bool { return strings.Contains(logs.String(), "the ledger ends before") }, &logs)
+	for n := range 6 {
+		want = append(want, p.happenIn(n%2 == 0))
+	}
+	in.await(want, &logs)
+	second.stop()
 }
 
 // A publisher that loses NATS while the receiver is down knows no longer that it is: another one may have delivered meanwhile.
