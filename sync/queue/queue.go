@@ -120,6 +120,17 @@ func (q *Queue) Last(ctx context.Context) (newest Message, end uint64, err error
 	return message(m), end, nil
 }
 
+// Consumers returns how many consumers the queue has.
+func (q *Queue) Consumers(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	info, err := q.stream.Info(ctx)
+	if err != nil {
+		return 0, q.failed("count consumers", err)
+	}
+	return info.State.Consumers, nil
+}
+
 // First returns the oldest message behind a sequence that is left, false if there is none.
 func (q *Queue) First(ctx context.Context, behind uint64) (oldest Message, found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

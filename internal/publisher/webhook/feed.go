@@ -224,7 +224,7 @@ func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place, set
 	return whole, f.keep(ctx, q)
 }
 
-// read finds out how far was copied. A queue without messages goes on where this publisher knows it was, or else begins with what comes after end, or with
+// read finds out how far was copied, by anyone. A queue without messages goes on where this publisher knows it was, or else begins with what comes after end, or with
 // everything in a new environment.
 func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) error {
 	newest, last, err := q.Last(ctx)
@@ -238,6 +238,9 @@ func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) err
 		}
 		f.place, f.end, f.count, f.kept = s.Place, last, s.Count, newest.Stored
 		err = f.putBack(ctx)
+		if err == nil && time.Since(newest.Stored) > f.timing.keepFor {
+			err = f.skip(ctx, q, end)
+		}
 		f.known = err == nil
 		return err
 	}
@@ -257,6 +260,16 @@ func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) err
 		f.logger.Info().Msg("events are kept for webhooks from now on")
 	}
 	return nil
+}
+
+// skip goes on at end if no webhook waits for what came before: none has been there for as long as events are kept.
+func (f *feed) skip(ctx context.Context, q *queue.Queue, end activity.Place) error {
+	consumers, err := q.Consumers(ctx)
+	if err == nil && consumers == 0 {
+		f.place = end
+		f.logger.Info().Msg("events are kept for webhooks again, from now on")
+	}
+	return err
 }
 
 // putBack goes on at the end of the ledger if that ends before what was told of it: it was restored from a backup, and its sequences come again.

@@ -655,6 +655,37 @@ func TestARestoredLedgerIsTold(t *testing.T) {
 	second.stop()
 }
 
+// What happened while no webhook was there for longer than events are kept is for none, and is not copied.
+func TestLongAgoIsNotCopied(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p := natstest.Start(t), newPast()
+	in := newInbox(t)
+	file := webhookFile(t, "", in.address)
+	when := quick()
+	when.keepFor = 2 * time.Second
+	first := startReplica(t, server.URL(), p, file, &logs, when)
+	first.ready(t, &logs)
+	want := []string{p.happenIn(true)}
+	in.await(want, &logs)
+	first.stop()
+	nats := natstest.ConnectPublishers(t, server.URL())
+	waiting.Until(t, "the consumer is gone", func() bool {
+		m, err := nats.Request("$JS.API.STREAM.INFO.EVENTS_prod", nil, waiting.Patience)
+		return err == nil && strings.Contains(string(m.Data), `"consumer_count":0`)
+	}, &logs)
+	for range 5 {
+		p.happenIn(false)
+	}
+	second := startReplica(t, server.URL(), p, file, &logs, when)
+	second.ready(t, &logs)
+	want = append(want, p.happenIn(true))
+	in.await(want, &logs)
+	if !strings.Contains(logs.String(), "events are kept for webhooks again, from now on") {
+		t.Errorf("it was copied:\n%s", &logs)
+	}
+}
+
 // A publisher that loses NATS while the receiver is down knows no longer that it is: another one may have delivered meanwhile.
 func TestWhoHasGivenAnEventAwayKnowsOfNoFailure(t *testing.T) {
 	t.Parallel()
