@@ -131,6 +131,9 @@ func (s *Service) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 		if i < 0 || !reflect.DeepEqual(config.Webhooks[i], t.webhook) || config.RequestLink != t.link {
 			t.stop()
 			delete(s.targets, name)
+			if i < 0 {
+				s.metrics.forget(name)
+			}
 		}
 	}
 	for _, w := range config.Webhooks {

@@ -302,6 +302,8 @@ func webhookFile(t *testing.T, more string, addresses ...string) string {
 type replica struct {
 	*Service
 
+	registry *prometheus.Registry
+
 	stop func() // as a publisher does that ends
 	kill func() // as one that is killed: nothing reaches NATS from then on
 }
@@ -326,10 +328,11 @@ func startReplica(t *testing.T, url string, p *past, file string, logs *logtest.
 	if err != nil {
 		t.Fatal(err)
 	}
+	registry := prometheus.NewRegistry()
 	s, err := New(Options{
 		File: config, Installation: "i", Replicas: 1, Environments: p.environments,
 		NameOf:  func(id string) (string, bool) { return "Ada", id == "p1" },
-		Metrics: prometheus.NewRegistry(), Logger: logger,
+		Metrics: registry, Logger: logger,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -345,13 +348,32 @@ func startReplica(t *testing.T, url string, p *past, file string, logs *logtest.
 		}
 		conn.Close()
 	}
-	r := &replica{Service: s, stop: sync.OnceFunc(end)}
+	r := &replica{Service: s, registry: registry, stop: sync.OnceFunc(end)}
 	r.kill = func() {
 		conn.Close()
 		r.stop()
 	}
 	t.Cleanup(r.stop)
 	return r
+}
+
+// counted returns the webhooks of which something is counted.
+func (r *replica) counted(t *testing.T) (names []string) {
+	t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "webhook" {
+					names = append(names, l.GetValue())
+				}
+			}
+		}
+	}
+	return names
 }
 
 // ready waits until the webhook has its consumer: what happens from now on is for it.
@@ -601,6 +623,12 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	later := p.happen(r)
 	after.await(append(want, later), &logs)
 	added.await([]string{later}, &logs)
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(next), "name: a", "name: c")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waiting.Until(t, "the one that is gone is not counted any more", func() bool {
+		return !slices.Contains(replica.counted(t), "a") && slices.Contains(replica.counted(t), "c")
+	}, &logs)
 	if err := os.WriteFile(file, []byte("webhooks: [{name: x}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
