@@ -3,6 +3,7 @@ package publisher_test
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -228,6 +229,25 @@ func TestPushingAManifestNeedsASecondPerson(t *testing.T) {
 	if all, err := r.client.AllRequests(ctx, "prod", api.RequestQuery{}); err != nil || len(all) != 6 {
 		t.Errorf("there are %d change requests, %v; want 6", len(all), err)
 	}
+}
+
+// What a source owns that a publisher follows is not changed by a push, which says where it is changed, in a protected environment too.
+func TestPushingAManifestOverASource(t *testing.T) {
+	t.Parallel()
+	r, dir := followingFiles(t, "staging")
+	flagsFile(t, filepath.Join(dir, "a.json"), "f", "on")
+	r.awaitVariant("staging", "f", "on")
+	told, err := r.client.Manifest(t.Context(), "staging")
+	if err != nil || len(told.Flags) != 1 {
+		t.Fatalf("%+v, %v", told, err)
+	}
+	_, err = r.as(secretOf("editor")).UpdateManifestFlag(t.Context(), "staging", "f", changedFlag("f", told.Flags[0].Type, string(told.Flags[0].DefaultValue), "pushed"), api.ManifestHeaders{})
+	p := problemIn(t, err, http.StatusConflict, dir)
+	if p.Type != api.ProblemType+"source-owned" || p.Manifest == nil || !strings.Contains(p.Manifest.Message, dir) || p.Request != "" {
+		t.Errorf("the problem is %+v", p)
+	}
+	_, err = r.as(secretOf("editor")).ArchiveManifestFlag(t.Context(), "staging", "f", api.ManifestHeaders{})
+	problemIn(t, err, http.StatusConflict, dir)
 }
 
 // Pushing changes what a manifest says and nothing else, also while another person changes the flag.

@@ -26,11 +26,18 @@ func (p *Publisher) newWebhooks(registry prometheus.Registerer) (*webhook.Servic
 	return webhook.New(o)
 }
 
-// sources returns the environments that are followed, for webhooks.
+// sources returns the environments that may have something to tell webhooks: those that are followed, and those that are archived.
 func (e *environments) sources() []webhook.Environment {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var all []webhook.Environment
-	for _, running := range e.all() {
-		all = append(all, webhook.Environment{Name: running.name, Source: running.control})
+	for name, running := range e.running {
+		all = append(all, webhook.Environment{Name: name, Source: running.control, Created: e.known[name].Created})
+	}
+	for name, known := range e.known {
+		if !known.Archived.IsZero() && known.Destroyed.IsZero() && e.running[name] == nil {
+			all = append(all, webhook.Environment{Name: name})
+		}
 	}
 	return all
 }

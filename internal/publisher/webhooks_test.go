@@ -157,6 +157,30 @@ func TestWebhooksHearOfEverything(t *testing.T) {
 	}
 }
 
+// The first change of an environment is told, though it comes at once, and so is that the environment was archived and revived.
+func TestWebhooksHearOfTheBeginningAndTheEnd(t *testing.T) {
+	t.Parallel()
+	h := newHooks(t)
+	r := start(t, publisher.Options{DataDir: t.TempDir(), Webhooks: webhooks(t, h.address)})
+	r.create("prod")
+	r.put("prod", "f", flagBody("on", ""), client.Precondition{Absent: true})
+	r.await("the change is told", func() bool { _, ok := h.find("dev.flagside.change"); return ok })
+	for _, do := range []func(context.Context, string, api.AdministrationHeaders) (api.Environment, error){r.client.ArchiveEnvironment, r.client.ReviveEnvironment} {
+		_, types := h.got()
+		if _, err := do(t.Context(), "prod", api.AdministrationHeaders{Reason: "to see"}); err != nil {
+			t.Fatal(err)
+		}
+		r.await("that is told", func() bool {
+			_, now := h.got()
+			return len(now) > len(types) && strings.HasPrefix(now[len(now)-1], "dev.flagside.environment.")
+		})
+	}
+	want := []string{"dev.flagside.change", "dev.flagside.environment.archived", "dev.flagside.environment.revived"}
+	if _, types := h.got(); !slices.Equal(types, want) {
+		t.Errorf("got  %v\nwant %v", types, want)
+	}
+}
+
 // Two publishers over one server of an operator, of which one ends while the receiver is down: each event is delivered, once each and in order. So it goes
 // on over a new epoch.
 func TestWebhooksOfTwoPublishers(t *testing.T) {

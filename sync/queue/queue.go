@@ -31,7 +31,7 @@ const (
 	lasting = "place"
 )
 
-// Options say which queue. All members are required.
+// Options say which queue. All members but Existing are required.
 type Options struct {
 	// Stream is its name, and Subject what the subjects of its messages begin with.
 	Stream  string
@@ -40,6 +40,8 @@ type Options struct {
 	MaxAge time.Duration
 	// Replicas is how many servers of a cluster keep a copy.
 	Replicas int
+	// Existing leaves the stream as it is. [Open] fails with ErrLost if it is not there.
+	Existing bool
 }
 
 // Queue is a stream of messages. Create it with Open.
@@ -57,7 +59,7 @@ type Message struct {
 	Stored   time.Time
 }
 
-// Open opens a queue, and creates its stream if it is not there. Settings in which one that is there differs are corrected.
+// Open opens a queue, and unless the options say otherwise, creates its stream if it is not there, and corrects settings in which one that is there differs.
 func Open(ctx context.Context, conn *flagsync.Conn, o Options) (*Queue, error) {
 	if o.Stream == "" || o.Subject == "" || o.MaxAge <= 0 || o.Replicas < 1 {
 		return nil, errors.New("queue: stream, subject, age and replicas are required")
@@ -72,11 +74,16 @@ func Open(ctx context.Context, conn *flagsync.Conn, o Options) (*Queue, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	stream, err := js.CreateOrUpdateStream(ctx, o.config())
-	if err != nil {
-		return nil, fmt.Errorf("queue %s: %w", o.Stream, err)
+	q := &Queue{options: o, conn: client, js: js}
+	if o.Existing {
+		q.stream, err = js.Stream(ctx, o.Stream)
+	} else {
+		q.stream, err = js.CreateOrUpdateStream(ctx, o.config())
 	}
-	return &Queue{options: o, conn: client, js: js, stream: stream}, nil
+	if err != nil {
+		return nil, q.failed("open", err)
+	}
+	return q, nil
 }
 
 func (o Options) config() jetstream.StreamConfig {
@@ -111,6 +118,17 @@ func (q *Queue) Last(ctx context.Context) (newest Message, end uint64, err error
 		return Message{}, 0, q.failed("read the newest message", err)
 	}
 	return message(m), end, nil
+}
+
+// Consumers returns how many consumers the queue has.
+func (q *Queue) Consumers(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	info, err := q.stream.Info(ctx)
+	if err != nil {
+		return 0, q.failed("count consumers", err)
+	}
+	return info.State.Consumers, nil
 }
 
 // First returns the oldest message behind a sequence that is left, false if there is none.

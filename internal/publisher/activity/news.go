@@ -32,12 +32,12 @@ func (p Place) reaches(end Place) bool { return !end.Log.Newer(p.Log) && end.Seq
 const mostNews = 5000
 
 // News returns what happened behind a place and not behind end, oldest first; of very much, the oldest part. whole tells that it was all. Within the log and
-// within the ledger the order is theirs; between the two it is that of the clocks of publishers. What happened within the last moments, which settle says, is
-// left for later: of the log or the ledger, something older may not be known yet.
-func News(ctx context.Context, s Source, after, end Place, settle time.Duration) (items []Item, whole bool, err error) {
+// within the ledger the order is theirs; between the two it is that of the clocks of publishers. What happened after until is left for later: of the log or
+// the ledger, something older may have come behind end. So until is to be a moment before end was asked for.
+func News(ctx context.Context, s Source, after, end Place, until time.Time) (items []Item, whole bool, err error) {
 	items, whole, err = news(ctx, s, after, end, mostNews)
 	now := time.Now()
-	fresh := func(i Item) bool { return i.Time().After(now.Add(-settle)) && !i.Time().After(now) } // not by a clock that is wrong
+	fresh := func(i Item) bool { return i.Time().After(until) && !i.Time().After(now) } // not by a clock that is wrong
 	if n := slices.IndexFunc(items, fresh); n >= 0 {
 		return items[:n], false, nil
 	}

@@ -224,7 +224,7 @@ func TestNewsSettle(t *testing.T) {
 	h.event(now.Add(-time.Second))
 	h.change("", 1, now.Add(time.Hour), document.KindFlag)
 	for settle, want := range map[time.Duration]int{0: 3, time.Minute: 1} {
-		items, whole, err := News(t.Context(), h, Place{}, h.end(), settle)
+		items, whole, err := News(t.Context(), h, Place{}, h.end(), time.Now().Add(-settle))
 		if err != nil || len(items) != want || whole != (want == 3) {
 			t.Errorf("%s: %d items, %t, %v", settle, len(items), whole, err)
 		}

@@ -26,6 +26,7 @@ type Event struct {
 
 	Approvers []string         `json:"approvers,omitempty" nullable:"false" doc:"The opaque ids of those whose approvals counted."`
 	Documents []EventDocument  `json:"documents,omitempty" nullable:"false" doc:"What was to be changed."`
+	More      int              `json:"moreDocuments,omitzero" doc:"How many documents more there are, of an event for webhooks, in which not all have room."`
 	ServedIn  *ServedIn        `json:"servedIn,omitempty" doc:"How a change came to sidecars, as far as this publisher remembers: of the last hundred since its start."`
 	Breaks    bool             `json:"breakGlass,omitzero" doc:"Whether it was to go without approvals."`
 	Control   uint64           `json:"control,omitzero" doc:"The number of the record of CONTROL that says the same, of what was done to the environment as a whole."`

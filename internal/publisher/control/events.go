@@ -16,6 +16,8 @@ type RecordedEvent struct {
 	requests.Event
 
 	Sequence uint64
+	// Digest is that of the record. A ledger that was restored can have another record at a sequence.
+	Digest changelog.Digest
 }
 
 // Events returns what the ledger had recorded before the call from a sequence on, oldest first; 1 is its beginning. It ends with the first
@@ -64,7 +66,7 @@ func EventsOf(ctx context.Context, journal Ledger, from uint64) iter.Seq2[Record
 				yield(RecordedEvent{}, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err))
 				return
 			}
-			if ok && !yield(RecordedEvent{Event: e, Sequence: r.Sequence}, nil) {
+			if ok && !yield(RecordedEvent{Event: e, Sequence: r.Sequence, Digest: r.Digest}, nil) {
 				return
 			}
 		}

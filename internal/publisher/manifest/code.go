@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -39,10 +40,13 @@ func literal(v jsontext.Value) error {
 	}
 }
 
-// harmless reports whether text stays what it is in a string without escapes and in a comment.
+// harmless reports whether text stays what it is in a string without escapes, in one with the escapes of Go, and in a comment.
 func harmless(s string) bool {
-	return !strings.ContainsAny(s, `"\`) && !strings.Contains(s, "*/") && !strings.ContainsFunc(s, breaking)
+	return !strings.ContainsAny(s, `"\`) && !strings.Contains(s, "*/") && !strings.ContainsFunc(s, breaking) && !strings.ContainsFunc(s, longEscape)
 }
+
+// longEscape reports whether Go writes a character as \U and eight digits, which in JavaScript are just that text.
+func longEscape(r rune) bool { return r > '\uFFFF' && !strconv.IsPrint(r) }
 
 // breaking reports whether a character ends a line somewhere, or shows text in another order than it has.
 func breaking(r rune) bool {

@@ -55,6 +55,7 @@ func TestWhatAManifestTells(t *testing.T) {
 	f(of(`"a":"red","b":"blue"`, `,"defaultVariant":"b"`), manifest.String, `"blue"`)
 	f(of(`"a":"red"`, ``), manifest.String, `""`)
 	f(of(`"a":"rouge é 赤 \u00e9"`, `,"defaultVariant":"a"`), manifest.String, `"rouge é 赤 \u00e9"`)
+	f(of(`"a":"👩‍👧 10 € ​"`, `,"defaultVariant":"a"`), manifest.String, `"👩‍👧 10 € ​"`)
 	f(of(`"a":1,"b":-2`, `,"defaultVariant":"b"`), manifest.Integer, "-2")
 	f(of(`"a":1`, ``), manifest.Integer, "0")
 	f(of(`"a":1,"b":2.5`, `,"defaultVariant":"a"`), manifest.Float, "1")
@@ -84,7 +85,7 @@ func TestWhatAManifestLeavesOut(t *testing.T) {
 	f("f", of(`"a":true,"b":null`, ``), eval.CompatibilityFlagd, "null or a list")
 	f("f", of(`"a":[1]`, ``), eval.CompatibilityFlagd, "null or a list")
 	f("f", of(``, ``), eval.CompatibilityFlagd, "has no variants")
-	for _, text := range []string{`say \"x\"`, `back\\slash`, `two\nlines`, `a*/b`, "a\u2028b", "a\u202eb", `\u0000`, "\uFEFFx"} {
+	for _, text := range []string{`say \"x\"`, `back\\slash`, `two\nlines`, `a*/b`, "a\u2028b", "a\u202eb", `\u0000`, "\uFEFFx", "\U000e0001"} {
 		f("f", of(`"a":"`+text+`"`, `,"defaultVariant":"a"`), "", "cannot hold")
 		f("f", of(`"a":{"x":["`+text+`"]}`, `,"defaultVariant":"a"`), "", "cannot hold")
 		f("f", of(`"a":{"`+text+`":1}`, `,"defaultVariant":"a"`), "", "cannot hold")

@@ -13,8 +13,8 @@ type refused struct {
 	private bool // allowPrivate: true allows it
 }
 
-// refusedRanges returns what is not public. Those that are not private are refused unless a network in allowPrivate names them: they are the machine's own
-// link, where clouds keep credentials, or no addresses of one receiver.
+// refusedRanges returns what is not public, the first of several counts. Those that are not private are refused unless a network in allowPrivate lies in them:
+// they are the machine's own link, where clouds keep credentials, or no addresses of one receiver.
 func refusedRanges() []refused {
 	r := func(network, what string, private bool) refused {
 		return refused{netip.MustParsePrefix(network), what, private}
@@ -26,6 +26,8 @@ func refusedRanges() []refused {
 		r("192.0.0.0/24", "reserved", false),
 		r("fd00:ec2::/32", "the metadata of a cloud", false),
 		r("fd20:ce::/32", "the metadata of a cloud", false),
+		r("fd00:42::/32", "the metadata of a cloud", false),
+		r("fd00:c1::/32", "the metadata of a cloud", false),
 		r("0.0.0.0/8", "this machine", false),
 		r("::/128", "this machine", false),
 		r("127.0.0.0/8", "loopback", true),
@@ -36,6 +38,7 @@ func refusedRanges() []refused {
 		r("fc00::/7", "private", true),
 		r("100.64.0.0/10", "shared by customers of a provider", true),
 		r("198.18.0.0/15", "for measurements of networks", true),
+		r("2001:2::/48", "for measurements of networks", true),
 		r("169.254.0.0/16", "link-local", false),
 		r("fe80::/10", "link-local", false),
 		r("fec0::/10", "site-local", false),
@@ -48,6 +51,13 @@ func refusedRanges() []refused {
 		r("2001:db8::/32", "for examples", false),
 		r("3fff::/20", "for examples", false),
 		r("100::/64", "discarded", false),
+		r("64:ff9b:1::/48", "translated to IPv4 by this site", false),
+		r("192.88.99.0/24", "reserved", false),
+		r("2001:10::/28", "reserved", false),
+		r("5f00::/16", "reserved", false),
+		r("::/3", "reserved", false), // what is public begins with 2 or 3
+		r("4000::/2", "reserved", false),
+		r("8000::/1", "reserved", false),
 	}
 }
 
@@ -67,7 +77,6 @@ func embeddings() []embedding {
 		e("::/96", 12, 0),           // IPv4-compatible
 		e("::ffff:0:0:0/96", 12, 0), // IPv4-translated
 		e("64:ff9b::/96", 12, 0),    // NAT64
-		e("64:ff9b:1::/48", 12, 0),  // NAT64 of a site, with the usual length
 		e("2002::/16", 2, 0),        // 6to4
 		e("2001::/32", 12, 0xff),    // Teredo, of which every bit is turned round
 	}
@@ -85,21 +94,34 @@ func privateRanges() (all []netip.Prefix) {
 
 // Permit returns why events are not sent to an address, or nil. Only what is public is permitted, and what lies in an allowed network.
 func Permit(address netip.Addr, allowed []netip.Prefix) error {
-	address = address.Unmap().WithZone("")
-	ranges := refusedRanges()
-	for _, candidate := range []netip.Addr{address, embedded(address)} {
-		i := slices.IndexFunc(ranges, func(r refused) bool { return candidate.IsValid() && r.network.Contains(candidate) })
-		if i < 0 {
-			continue
-		}
-		permitted := func(n netip.Prefix) bool {
-			return n.Contains(candidate) && (ranges[i].private || !slices.Contains(privateRanges(), n)) // all that is private names no metadata
-		}
-		if !slices.ContainsFunc(allowed, permitted) {
-			return fmt.Errorf("address %s is refused, because it is %s: name its network in allowPrivate if events are to go there", address, ranges[i].what)
-		}
+	judged, ranges := judged(address), refusedRanges()
+	i := slices.IndexFunc(ranges, func(r refused) bool { return r.network.Contains(judged) })
+	if i < 0 {
+		return nil
+	}
+	names := func(n netip.Prefix) bool { // a larger network names no metadata
+		return n.Contains(judged) && (ranges[i].private || n.Bits() >= ranges[i].network.Bits())
+	}
+	if !slices.ContainsFunc(allowed, names) {
+		return fmt.Errorf("address %s is refused, because it is %s: name its network, %s or a part of it, in allowPrivate if events are to go there",
+			address, ranges[i].what, ranges[i].network)
 	}
 	return nil
+}
+
+// isIn reports whether an address lies in one of the networks.
+func isIn(address netip.Addr, networks []netip.Prefix) bool {
+	judged := judged(address)
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(judged) })
+}
+
+// judged returns what an address is judged by: the IPv4 address in it, if there is one.
+func judged(address netip.Addr) netip.Addr {
+	address = address.Unmap().WithZone("")
+	if inside := embedded(address); inside.IsValid() {
+		return inside
+	}
+	return address
 }
 
 // embedded returns the IPv4 address in one of IPv6, the zero value if there is none.

@@ -33,6 +33,7 @@ func TestPermit(t *testing.T) {
 		"100.64.0.1":        private,
 		"100.127.255.255":   private,
 		"198.18.0.1":        private,
+		"2001:2::1":         private,
 		"fc00::1":           private,
 		"fdab::1":           private,
 		"::ffff:127.0.0.1":  private,
@@ -42,7 +43,6 @@ func TestPermit(t *testing.T) {
 		"2002:7f00:0001::":  private, // 6to4 of 127.0.0.1
 		"::127.0.0.1":       private, // IPv4-compatible
 		"::ffff:0:10.0.0.1": private, // IPv4-translated
-		"64:ff9b:1::a00:1":  private,
 		"2001::f5ff:fffe":   private, // Teredo of 10.0.0.1
 		"2002:0808:0808::1": public,  // 6to4 of 8.8.8.8
 		"64:ff9b::8.8.8.8":  public,
@@ -75,6 +75,18 @@ func TestPermit(t *testing.T) {
 		"2001:db8::1":              named,
 		"3fff::1":                  named,
 		"100::1":                   named,
+		"fd00:42::42":              named,
+		"fd00:c1::a9fe:a9fe":       named,
+		"64:ff9b:1::a00:1":         named, // of a site, and so of any length
+		"64:ff9b:1:a00:0:100::":    named,
+		"64:ff9b:2::1":             named,
+		"192.88.99.1":              named,
+		"2001:10::1":               named,
+		"1::1":                     named,
+		"200::1":                   named,
+		"4000::1":                  named,
+		"5f00::1":                  named,
+		"8000::1":                  named,
 	} {
 		a := netip.MustParseAddr(address)
 		if err := Permit(a, nil); (err == nil) != (want == public) {
@@ -97,6 +109,33 @@ func TestPermit(t *testing.T) {
 	}
 }
 
+// A network in allowPrivate that is larger than that of the metadata of clouds, or of a link, does not name it.
+func TestLargeNetworksNameNoMetadata(t *testing.T) {
+	t.Parallel()
+	for address, networks := range map[string][2]string{
+		"169.254.169.254":        {"169.254.0.0/16", "169.254.169.254/32"},
+		"169.254.1.1":            {"169.0.0.0/8", "169.254.1.0/24"},
+		"100.100.100.200":        {"100.64.0.0/10", "100.100.100.200/32"},
+		"fd00:ec2::254":          {"fd00::/8", "fd00:ec2::/32"},
+		"::ffff:169.254.169.254": {"0.0.0.0/0", "169.254.169.254/32"},
+		"0.0.0.0":                {"0.0.0.0/0", "0.0.0.0/8"},
+		"200::1":                 {"::/0", "200::/7"},
+	} {
+		a := netip.MustParseAddr(address)
+		if err := Permit(a, []netip.Prefix{netip.MustParsePrefix(networks[0])}); err == nil {
+			t.Errorf("%s is permitted by %s", address, networks[0])
+		}
+		if err := Permit(a, []netip.Prefix{netip.MustParsePrefix(networks[1])}); err != nil {
+			t.Errorf("%s: %v", networks[1], err)
+		}
+	}
+	for _, address := range []string{"10.1.2.3", "fd99::1"} {
+		if err := Permit(netip.MustParseAddr(address), []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func FuzzPermit(f *testing.F) {
 	f.Add([]byte{127, 0, 0, 1})
 	f.Add([]byte{0x20, 2, 0x7f, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
@@ -107,6 +146,9 @@ func FuzzPermit(f *testing.F) {
 		}
 		err := Permit(a, nil)
 		u := a.Unmap()
+		if u.Is6() && err == nil && !netip.MustParsePrefix("2000::/3").Contains(u) && !embedded(u).IsValid() {
+			t.Errorf("%s is permitted, and not public", a)
+		}
 		if (u.IsLoopback() || u.IsPrivate() || u.IsLinkLocalUnicast() || u.IsMulticast() || u.IsUnspecified()) && err == nil {
 			t.Errorf("%s is permitted", a)
 		}

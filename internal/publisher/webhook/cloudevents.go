@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
@@ -32,12 +34,22 @@ func newCloudEvent(installation string, o occurrence) cloudEvent {
 		ID:          o.id,
 		Source:      "urn:flagside:" + url.PathEscape(installation) + ":" + url.PathEscape(o.environment),
 		Type:        typePrefix + o.event.Type,
-		Subject:     strings.ToValidUTF8(o.subject(), "\uFFFD"),
+		Subject:     attribute(o.subject()),
 		Time:        o.event.Time.UTC().Format(time.RFC3339Nano),
 		ContentType: "application/json",
 		Environment: o.environment,
 		Data:        o.event,
 	}
+}
+
+// attribute returns text if CloudEvents allows it in an attribute, and otherwise nothing: control characters and what Unicode has for no use are not.
+func attribute(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Noncharacter_Code_Point, r) || r == utf8.RuneError
+	}) {
+		return ""
+	}
+	return text
 }
 
 func encodeCloudEvent(installation string, o occurrence) ([]byte, error) {

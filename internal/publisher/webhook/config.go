@@ -64,6 +64,17 @@ type Webhook struct {
 // Host returns what may be shown of the address.
 func (w Webhook) Host() string { return w.URL.Scheme + "://" + w.URL.Host }
 
+// permit returns why events are not sent to an address that the name of the host leads to, or nil.
+func (w Webhook) permit(address netip.Addr) error {
+	if err := Permit(address, w.AllowPrivate); err != nil {
+		return err
+	}
+	if w.URL.Scheme == "http" && !isIn(address, w.AllowPrivate) {
+		return fmt.Errorf("address %s is refused, because it is public and events would go there in clear: want https://", address)
+	}
+	return nil
+}
+
 // wants reports whether events of a type are to be told. break-glass stands for all that went without approvals.
 func (w Webhook) wants(kind string, breaksGlass bool) bool {
 	return len(w.Events) == 0 || slices.ContainsFunc(w.Events, func(pattern string) bool {
@@ -127,6 +138,9 @@ func Parse(name string, content []byte, read func(file string) ([]byte, error)) 
 		return Config{}, fmt.Errorf("%s: %w", text.Place(m.pointer), m.reason)
 	}
 	c, err := file.complete(func(file string) ([]byte, error) {
+		if strings.Contains(file, "://") || strings.HasPrefix(file, secretPrefix) {
+			return nil, errors.New("this is no name of a file: write the address or the secret into a file, and its name here") // without it, which is a secret
+		}
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(filepath.Dir(name), file)
 		}
@@ -187,8 +201,8 @@ func validateLink(link string) error {
 		return nil
 	}
 	u, err := url.Parse(linkOf(link, "e", "r"))
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || !strings.Contains(link, requestInLink) {
-		return wrong("requestLink", "want an address such as https://flags.example.com/environments/{environment}/requests/{request}")
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || !strings.Contains(link, requestInLink) {
+		return wrong("requestLink", "want an address without a user name, such as https://flags.example.com/environments/{environment}/requests/{request}")
 	}
 	return nil
 }
@@ -254,7 +268,7 @@ func (w writtenWebhook) address(out *Webhook, read func(string) ([]byte, error))
 		return wrong(member, "want https://: http is for private addresses, with allowPrivate")
 	}
 	if address, err := netip.ParseAddr(u.Hostname()); err == nil {
-		if err := Permit(address, out.AllowPrivate); err != nil {
+		if err := (Webhook{URL: u, AllowPrivate: out.AllowPrivate}).permit(address); err != nil {
 			return wrong(member, "%w", err)
 		}
 	}
@@ -319,7 +333,7 @@ func (w writtenWebhook) allow(out *Webhook, _ func(string) ([]byte, error)) erro
 	for i, text := range some {
 		network, err := netip.ParsePrefix(text)
 		if err != nil || network.Masked() != network {
-			return wrong(fmt.Sprint("allowPrivate/", i), "%q is not a network: want one such as 10.1.0.0/16 or fd00::/8", text)
+			return wrong(fmt.Sprint("allowPrivate/", i), "it is not a network: want one such as 10.1.0.0/16 or fd00::/8")
 		}
 		out.AllowPrivate = append(out.AllowPrivate, network)
 	}

@@ -106,7 +106,11 @@ func TestMistakesHavePlaces(t *testing.T) {
 		{head + "url: https://example.com\n  format: text\n  allowPrivate: [10.1.2.3/8]", "5:18", "is not a network"},
 		{head + "url: https://example.com\n  format: text\n  caFile: one", "5:11", "no certificate"},
 		{head + "url: https://example.com\n  format: text\n- name: a\n  url: https://example.com\n  format: text", "5:9", "another webhook"},
+		{head + "url: https://example.com\n  format: text\n  allowPrivate: [topsecret]", "5:18", "is not a network"},
+		{head + "urlFile: https://example.com/topsecret", "3:12", "no name of a file"},
+		{head + "url: https://example.com\n  secretFiles: [whsec_topsecret]", "4:17", "no name of a file"},
 		{"requestLink: https://example.com/topsecret", "1:14", "{request}"},
+		{"requestLink: https://u:topsecret@example.com/{request}", "1:14", "without a user name"},
 	} {
 		_, err := Parse("/etc/hooks/webhooks.yaml", []byte(c.text), readFiles)
 		if err == nil {

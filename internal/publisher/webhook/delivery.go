@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/sync/queue"
 )
@@ -26,17 +27,17 @@ type delivery struct {
 	mu       sync.Mutex // guards what follows
 	state    deliveryState
 	consumer *queue.Consumer
+	all      bool // a consumer is to begin at the beginning: the environment is new, or the consumer was there and is gone
 
-	had    bool   // a consumer that was there, and so is to begin again at the beginning if it is gone
+	// What only run uses.
 	count  uint64 // of the message that was acknowledged last, as stored counts
 	number uint64 // of that message among those that the consumer has given out; 0 is none
 }
 
 // deliveryState is what is known here of a delivery. Another publisher may know more: it has the event in hand.
 type deliveryState struct {
-	begun     bool  // the consumer is there
-	lastError error // nil after a success
-	errorAt   time.Time
+	begun     bool      // the consumer is there
+	lastError error     // nil after a success
 	failing   time.Time // since when each attempt has failed; zero if the last one succeeded
 	attempts  uint64    // that failed since
 	succeeded time.Time
@@ -79,7 +80,7 @@ func (d *delivery) consume(ctx context.Context) (*queue.Queue, error) {
 		return q, err
 	}
 	d.mu.Lock()
-	d.consumer, d.had = c, true
+	d.consumer, d.all = c, true
 	d.mu.Unlock()
 	for {
 		m, err := c.Next(ctx)
@@ -94,9 +95,8 @@ func (d *delivery) consume(ctx context.Context) (*queue.Queue, error) {
 
 // open returns the consumer of the webhook. A new one begins with what happens from now on, and so not before everything older was copied.
 func (d *delivery) open(ctx context.Context, q *queue.Queue) (*queue.Consumer, error) {
-	o := queue.ConsumerOptions{Name: d.receiver.webhook.Name, AckWait: d.feed.timing.ackWait, Inactive: d.feed.timing.keepFor, FromBeginning: d.had}
-	c, err := q.Consumer(ctx, o, false)
-	if err == nil || !errors.Is(err, queue.ErrLost) {
+	c, err := q.Consumer(ctx, d.options(), false)
+	if err == nil || !errors.Is(err, queue.ErrLost) || isClosed(d.feed.finished) {
 		return c, err
 	}
 	select {
@@ -104,7 +104,45 @@ func (d *delivery) open(ctx context.Context, q *queue.Queue) (*queue.Consumer, e
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return q.Consumer(ctx, o, true)
+	return q.Consumer(ctx, d.options(), true)
+}
+
+func (d *delivery) options() queue.ConsumerOptions {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return queue.ConsumerOptions{Name: d.receiver.webhook.Name, AckWait: d.feed.timing.ackWait, Inactive: d.feed.timing.keepFor, FromBeginning: d.all}
+}
+
+// endWhenTold calls end once everything is told that was copied, of an environment in which nothing happens any more.
+func (d *delivery) endWhenTold(ctx context.Context, end func()) {
+	select {
+	case <-d.feed.finished:
+	case <-ctx.Done():
+		return
+	}
+	told := func(ctx context.Context) {
+		if waiting, err := d.isWaiting(ctx); err == nil && !waiting {
+			end()
+		}
+	}
+	_ = lifecycle.Every(ctx, d.feed.timing.progress, told) // always nil
+}
+
+// isWaiting reports whether events wait. Without a consumer, none does.
+func (d *delivery) isWaiting(ctx context.Context) (bool, error) {
+	q, err := d.feed.open(ctx)
+	if err == nil {
+		var c *queue.Consumer
+		if c, err = q.Consumer(ctx, d.options(), false); err == nil {
+			var p queue.Progress
+			p, err = c.Progress(ctx)
+			return p.Waiting > 0, err
+		}
+	}
+	if errors.Is(err, queue.ErrLost) {
+		return false, nil
+	}
+	return false, err
 }
 
 // handle delivers one message and acknowledges it.
@@ -143,6 +181,7 @@ func (d *delivery) deliver(ctx context.Context, m queue.Delivery, s stored) erro
 	}
 	if err != nil {
 		m.Release() // for the publisher that goes on, or for this one with another file of webhooks
+		d.givenAway()
 		return err
 	}
 	d.succeeded()
@@ -235,7 +274,7 @@ func (d *delivery) failed(err error) {
 		d.state.failing = now
 		d.logger.Warn().Err(err).Msg("webhook failed, trying again")
 	}
-	d.state.lastError, d.state.errorAt = err, now
+	d.state.lastError = err
 	d.state.attempts++
 }
 
@@ -249,6 +288,13 @@ func (d *delivery) succeeded() {
 	d.state.lastError, d.state.failing, d.state.attempts = nil, time.Time{}, 0
 	d.state.succeeded = time.Now()
 	d.state.delivered++
+}
+
+// givenAway forgets that attempts failed: who has the event now knows how it goes on.
+func (d *delivery) givenAway() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state.lastError, d.state.failing, d.state.attempts = nil, time.Time{}, 0
 }
 
 // known returns what is known here, without what the queue knows.

@@ -23,6 +23,47 @@ type stored struct {
 	Event   *api.Event     `json:"event,omitzero"`
 }
 
+// maxEvent bounds an event in the queue, in bytes. A change can name 1,000 documents of long keys, which is more than NATS and many receivers take.
+const maxEvent = 256 << 10
+
+// bounded returns an event that has no more than so many bytes as JSON: the documents at its end are only counted. What is too large even so, tells
+// little more than that it happened; the activity of the environment has all of it.
+func bounded(e api.Event, most int) (api.Event, error) {
+	documents := e.Documents
+	e.Documents = nil
+	size, err := sizeOf(e)
+	if err == nil && size > most {
+		e = api.Event{
+			Sequence: e.Sequence, Time: e.Time, Type: e.Type, Actor: e.Actor, Request: e.Request, Text: e.Text, Revision: e.Revision, OpID: e.OpID, Breaks: e.Breaks,
+		}
+		size, err = sizeOf(e)
+	}
+	if err != nil {
+		return e, err
+	}
+	size += len(`,"documents":[],"moreDocuments":100000`)
+	fits := 0
+	for ; fits < len(documents); fits++ {
+		n, err := sizeOf(documents[fits])
+		if err != nil {
+			return e, err
+		}
+		if size += n + len(","); size > most {
+			break
+		}
+	}
+	e.Documents, e.More = documents[:fits:fits], len(documents)-fits
+	return e, nil
+}
+
+func sizeOf(v any) (int, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return 0, fmt.Errorf("event: %w", err)
+	}
+	return len(text), nil
+}
+
 func (s stored) encode() ([]byte, error) {
 	s.Version = storedVersion
 	data, err := json.Marshal(s)
@@ -47,10 +88,11 @@ func decodeStored(data []byte) (stored, error) {
 	return s, nil
 }
 
-// idOf names an item of an environment for good: a change by its revision, an event of the ledger by its place there.
+// idOf names an item of an environment for good: a change by its revision, an event of the ledger by its place there and what it says, because a ledger that
+// is restored from a backup uses places again.
 func idOf(environment string, i activity.Item) string {
 	if i.Event != nil {
-		return fmt.Sprintf("%s-%d", flagsync.LedgerStream(environment), i.Event.Sequence)
+		return fmt.Sprintf("%s-%d-%s", flagsync.LedgerStream(environment), i.Event.Sequence, i.Event.Digest.String()[:8])
 	}
 	return i.Change.Position().Token().String()
 }
@@ -65,7 +107,7 @@ type occurrence struct {
 
 // subject returns the key of the flag that the event is about; empty if it is about none, or several.
 func (o occurrence) subject() string {
-	if len(o.event.Documents) != 1 || o.event.Documents[0].Kind != string(document.KindFlag) {
+	if len(o.event.Documents)+o.event.More != 1 || o.event.Documents[0].Kind != string(document.KindFlag) {
 		return ""
 	}
 	return o.event.Documents[0].Key

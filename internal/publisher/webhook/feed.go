@@ -31,7 +31,8 @@ type Source interface {
 // feed copies what happens in one environment into its queue. All publishers do, and none copies what another has copied.
 type feed struct {
 	environment string
-	source      Source
+	source      Source // nil if nothing happens there any more
+	beginning   bool   // what happened before the first look is told, too
 	conn        *flagsync.Conn
 	timing      timing
 	replicas    int
@@ -39,6 +40,8 @@ type feed struct {
 	copied      func(n int)
 	lost        func(why string)
 	ready       chan struct{} // closed once everything was copied that there was at the start
+	ending      chan struct{} // closed when nothing happens there any more
+	finished    chan struct{} // closed once everything was copied that happened
 
 	mu    sync.Mutex // guards what follows
 	queue *queue.Queue
@@ -62,12 +65,14 @@ type timing struct {
 	keepFor  time.Duration
 	ackWait  time.Duration
 	reopen   time.Duration // after the queue failed
+	finish   time.Duration // at most so long, what happened at the end is copied
 	progress time.Duration // between two looks at what waits
 }
 
 func usualTiming() timing {
 	return timing{
-		look: time.Second, settle: 300 * time.Millisecond, keep: 24 * time.Hour, keepFor: keepFor, ackWait: 15 * time.Second, reopen: time.Second, progress: 10 * time.Second,
+		look: time.Second, settle: 300 * time.Millisecond, keep: 24 * time.Hour, keepFor: keepFor, ackWait: 15 * time.Second, reopen: time.Second,
+		finish: time.Minute, progress: 10 * time.Second,
 	}
 }
 
@@ -80,6 +85,7 @@ func (f *feed) open(ctx context.Context) (*queue.Queue, error) {
 	}
 	q, err := queue.Open(ctx, f.conn, queue.Options{
 		Stream: flagsync.EventsStream(f.environment), Subject: flagsync.EventsSubject(f.environment), MaxAge: f.timing.keepFor, Replicas: f.replicas,
+		Existing: isClosed(f.finished),
 	})
 	if err == nil {
 		f.queue = q
@@ -96,15 +102,24 @@ func (f *feed) reopen(failed *queue.Queue) {
 	}
 }
 
-// run copies until ctx ends.
+// run copies until ctx ends, or everything was copied that happened until the environment was archived.
 func (f *feed) run(ctx context.Context) {
+	defer close(f.finished)
 	ready := sync.OnceFunc(func() { close(f.ready) })
+	var giveUp <-chan time.Time
 	for ctx.Err() == nil {
+		ending := isClosed(f.ending)
+		if ending && giveUp == nil {
+			giveUp = time.After(f.timing.finish)
+		}
 		before := f.count
-		whole, err := f.look(ctx)
+		whole, err := f.look(ctx, ending)
 		f.note(ctx, err)
 		if whole && err == nil {
 			ready()
+			if ending {
+				return
+			}
 		}
 		pause := f.timing.look
 		if err == nil && !whole && f.count != before { // there is more
@@ -112,8 +127,20 @@ func (f *feed) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-giveUp:
+			f.logger.Warn().Err(err).Msg("the last events of the archived environment were not copied for webhooks")
+			return
 		case <-time.After(pause):
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -141,14 +168,15 @@ func (f *feed) failing() (time.Time, error) {
 	return f.since, f.err
 }
 
-// look copies what is new. whole tells that nothing is left.
-func (f *feed) look(ctx context.Context) (whole bool, err error) {
+// look copies what is new. whole tells that nothing is left. For the last time, nothing tells any more what is new, and so it is asked for.
+func (f *feed) look(ctx context.Context, last bool) (whole bool, err error) {
+	settled := time.Now().Add(-f.timing.settle)
 	state, err := f.source.Known()
 	if err != nil {
 		return false, err
 	}
 	end := activity.Place{Log: state.Position(), Sequence: f.source.KnownLedgerEnd()}
-	if f.known && !end.Log.Newer(f.looked.Log) && end.Sequence <= f.looked.Sequence && time.Since(f.kept) < f.timing.keep {
+	if !last && f.known && !end.Log.Newer(f.looked.Log) && end.Sequence <= f.looked.Sequence && time.Since(f.kept) < f.timing.keep {
 		return true, nil
 	}
 	q, err := f.open(ctx)
@@ -159,7 +187,7 @@ func (f *feed) look(ctx context.Context) (whole bool, err error) {
 	if end.Sequence, err = f.source.LedgerEnd(ctx); err != nil {
 		return false, err
 	}
-	if whole, err = f.copy(ctx, q, end); errors.Is(err, queue.ErrConflict) { // another publisher was faster
+	if whole, err = f.copy(ctx, q, end, settled); errors.Is(err, queue.ErrConflict) { // another publisher was faster
 		f.known = false
 		return false, nil
 	}
@@ -170,14 +198,14 @@ func (f *feed) look(ctx context.Context) (whole bool, err error) {
 	return whole, err
 }
 
-// copy copies what is behind the last message of the queue, up to end.
-func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place) (whole bool, err error) {
+// copy copies what is behind the last message of the queue, up to end, and not what happened after it had settled.
+func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place, settled time.Time) (whole bool, err error) {
 	if !f.known {
 		if err := f.read(ctx, q, end); err != nil {
 			return false, err
 		}
 	}
-	items, whole, err := activity.News(ctx, f.source, f.place, end, f.timing.settle)
+	items, whole, err := activity.News(ctx, f.source, f.place, end, settled)
 	if err != nil {
 		return false, err
 	}
@@ -196,7 +224,8 @@ func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place) (wh
 	return whole, f.keep(ctx, q)
 }
 
-// read finds out how far was copied. A queue without messages begins with what comes after end, or goes on where this publisher knows it was.
+// read finds out how far was copied, by anyone. A queue without messages goes on where this publisher knows it was, or else begins with what comes after end, or with
+// everything in a new environment.
 func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) error {
 	newest, last, err := q.Last(ctx)
 	if err != nil {
@@ -207,11 +236,16 @@ func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) err
 		if err != nil {
 			return err
 		}
-		f.known, f.place, f.end, f.count, f.kept = true, s.Place, last, s.Count, newest.Stored
-		return nil
+		f.place, f.end, f.count, f.kept = s.Place, last, s.Count, newest.Stored
+		err = f.putBack(ctx)
+		if err == nil && time.Since(newest.Stored) > f.timing.keepFor {
+			err = f.skip(ctx, q, end)
+		}
+		f.known = err == nil
+		return err
 	}
 	again := f.place != activity.Place{}
-	if !again {
+	if !again && !f.beginning {
 		f.place = end
 	}
 	f.end = last
@@ -228,8 +262,31 @@ func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) err
 	return nil
 }
 
+// skip goes on at end if no webhook waits for what came before: none has been there for as long as events are kept.
+func (f *feed) skip(ctx context.Context, q *queue.Queue, end activity.Place) error {
+	consumers, err := q.Consumers(ctx)
+	if err == nil && consumers == 0 {
+		f.place = end
+		f.logger.Info().Msg("events are kept for webhooks again, from now on")
+	}
+	return err
+}
+
+// putBack goes on at the end of the ledger if that ends before what was told of it: it was restored from a backup, and its sequences come again.
+func (f *feed) putBack(ctx context.Context) error {
+	end, err := f.source.LedgerEnd(ctx) // which is newer than what was read of the queue
+	if err == nil && end < f.place.Sequence {
+		f.logger.Warn().Uint64("told", f.place.Sequence).Uint64("end", end).Msg("the ledger ends before what webhooks were told of: they are told what comes behind its end")
+		f.place.Sequence = end
+	}
+	return err
+}
+
 func (f *feed) append(ctx context.Context, q *queue.Queue, i activity.Item) error {
-	event := i.Tell()
+	event, err := bounded(i.Tell(), maxEvent)
+	if err != nil {
+		return err
+	}
 	s := stored{Place: f.place.Behind(i), Count: f.count + 1, ID: idOf(f.environment, i), Event: &event}
 	data, err := s.encode()
 	if err != nil {

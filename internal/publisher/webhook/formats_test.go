@@ -29,6 +29,13 @@ func opened() occurrence {
 	}}
 }
 
+// about is a change of a flag.
+func about(key string) occurrence {
+	o := change()
+	o.event.Documents[0].Key = key
+	return o
+}
+
 // The SDK of CloudEvents takes what we send, as an event with these attributes.
 func TestCloudEvents(t *testing.T) {
 	t.Parallel()
@@ -38,6 +45,9 @@ func TestCloudEvents(t *testing.T) {
 	}{
 		{change(), "dev.flagside.change", "checkout", "2026-03-01T11:00:00.0000005Z"},
 		{opened(), "dev.flagside.request.opened", "", "2026-03-01T12:00:00Z"},
+		{about("über/ünder"), "dev.flagside.change", "über/ünder", "2026-03-01T11:00:00.0000005Z"},
+		{about("no\x01attribute"), "dev.flagside.change", "", "2026-03-01T11:00:00.0000005Z"},
+		{about("nor\ufffethis"), "dev.flagside.change", "", "2026-03-01T11:00:00.0000005Z"},
 	} {
 		body, media, err := encode(FormatCloudEvents, "the-installation", c.occurrence)
 		if err != nil || media != cloudevents.ApplicationCloudEventsJSON {
@@ -177,6 +187,44 @@ func TestMessagesAreBounded(t *testing.T) {
 		if err != nil || len(body) > 8<<10 || !utf8.Valid(body) {
 			t.Errorf("%s: %d bytes, %v", format, len(body), err)
 		}
+	}
+}
+
+// An event has no more than a bounded size, however many documents it is about, and tells how many are left out. What is large otherwise is told in short.
+func TestEventsAreBounded(t *testing.T) {
+	t.Parallel()
+	many := func(key string) (all []api.EventDocument) {
+		for range 1000 {
+			all = append(all, api.EventDocument{Kind: "flag", Key: key, Action: "put"})
+		}
+		return all
+	}
+	large := &api.RiskSettings{Tags: []string{strings.Repeat("x", maxEvent)}}
+	for name, c := range map[string]struct {
+		event api.Event
+		most  int // documents that are left
+		least int
+	}{
+		"short keys": {api.Event{Type: "change", Text: "why", Documents: many("k")}, 1000, 1000},
+		"long keys":  {api.Event{Type: "change", Text: "why", Documents: many(strings.Repeat("\x01", 1024))}, 100, 30},
+		"no":         {api.Event{Type: "refused", Text: "why"}, 0, 0},
+		"settings":   {api.Event{Type: "settings.risk", Text: "why", Risk: large, Documents: many("k")}, 1000, 1000},
+	} {
+		got, err := bounded(c.event, maxEvent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(got)
+		if err != nil || len(text) > maxEvent || got.Type != c.event.Type || got.Text != "why" {
+			t.Errorf("%s: %d bytes, %v, %s %s", name, len(text), err, got.Type, got.Text)
+		}
+		if n := len(got.Documents); n < c.least || n > c.most || n+got.More != len(c.event.Documents) {
+			t.Errorf("%s: %d documents, and %d more", name, n, got.More)
+		}
+	}
+	o := occurrence{event: api.Event{Documents: many("k")[:1], More: 999}}
+	if got := documents(o.event.Documents, o.event.More); got != "flag k, and 999 more" || o.subject() != "" {
+		t.Errorf("%q, about %q", got, o.subject())
 	}
 }
 

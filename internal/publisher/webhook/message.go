@@ -35,7 +35,7 @@ type line struct{ name, text string }
 func newMessage(o occurrence) message {
 	e := o.event
 	m := message{title: plain(fmt.Sprintf("%s: %s", o.environment, headline(e))), loud: e.Breaks}
-	m.add("Documents", documents(e.Documents))
+	m.add("Documents", documents(e.Documents, e.More))
 	m.add("By", nameIn(e.Names, e.Actor))
 	m.add("Approved by", approvers(e))
 	m.add("Reason", e.Text)
@@ -106,11 +106,11 @@ func command(verb string, o occurrence) string {
 	return plain(fmt.Sprintf("flagside request %s %s --environment %s", verb, o.event.Request, o.environment))
 }
 
-func documents(all []api.EventDocument) string {
+// documents names the first of an event's documents, and counts the others, of which more are not in the list.
+func documents(all []api.EventDocument, more int) string {
 	var texts []string
 	for i, d := range all {
 		if i == maxDocuments {
-			texts = append(texts, fmt.Sprintf("and %d more", len(all)-maxDocuments))
 			break
 		}
 		text := strings.TrimSpace(d.Kind + " " + d.Key)
@@ -118,6 +118,9 @@ func documents(all []api.EventDocument) string {
 			text += " (deleted)"
 		}
 		texts = append(texts, text)
+	}
+	if more += len(all) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, ", ")
 }

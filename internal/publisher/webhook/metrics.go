@@ -39,6 +39,13 @@ func newMetrics(s *Service) *metrics {
 	}
 }
 
+// forget drops what was counted of a webhook that is in the file no longer.
+func (m *metrics) forget(webhook string) {
+	for _, c := range []*prometheus.CounterVec{m.attempts, m.lost} {
+		c.DeletePartialMatch(prometheus.Labels{"webhook": webhook})
+	}
+}
+
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	out <- m.waiting

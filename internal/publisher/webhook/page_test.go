@@ -94,6 +94,14 @@ func signedCases(t *testing.T) (cases, want string) {
 	add(0, false, func(r *request) { r.Headers["webhook-id"] = "x" })
 	add(0, false, func(r *request) { r.Secret = "whsec_" + strings.Repeat("QUJD", 8) })
 	add(time.Hour, false, func(*request) {})
+	add(-time.Hour, false, func(*request) {})
+	for _, header := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {
+		add(0, false, func(r *request) { delete(r.Headers, header) })
+	}
+	for _, text := range []string{"", "x", "²", "v1,", "v1a,? v1"} {
+		add(0, false, func(r *request) { r.Headers["webhook-signature"] = text })
+		add(0, false, func(r *request) { r.Headers["webhook-timestamp"] = text })
+	}
 	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)

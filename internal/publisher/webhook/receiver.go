@@ -10,16 +10,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
-	"net/url"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
-	"github.com/failsafe-go/failsafe-go/timeout"
 )
 
 const (
@@ -34,6 +34,8 @@ const (
 	maxRetryAfter = time.Hour
 	// maxAnswer bounds what is read of an answer, in bytes, so that the connection can be used again.
 	maxAnswer = 64 << 10
+	// maxDrain bounds how long is read.
+	maxDrain  = time.Second
 	userAgent = "flagside-publisher"
 )
 
@@ -58,16 +60,15 @@ func (f *failedAnswer) Error() string {
 type receiver struct {
 	webhook      Webhook
 	installation string
-	client       *http.Client
+	transport    *http.Transport
 	breaker      circuitbreaker.CircuitBreaker[any]
-	once         failsafe.Executor[any] // one attempt
 	persistently failsafe.Executor[any] // attempts until one succeeds
 }
 
 // newReceiver returns a receiver. dial makes its connections; nil resolves names, and reaches addresses that are permitted.
 func newReceiver(w Webhook, installation string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *receiver {
 	if dial == nil {
-		dialer := net.Dialer{Timeout: w.Timeout, Control: func(_, address string, _ syscall.RawConn) error { return permitDial(address, w.AllowPrivate) }}
+		dialer := net.Dialer{Timeout: w.Timeout, Control: func(_, address string, _ syscall.RawConn) error { return w.permitDial(address) }}
 		dial = dialer.DialContext
 	}
 	trust := &tls.Config{MinVersion: tls.VersionTLS12}
@@ -76,31 +77,26 @@ func newReceiver(w Webhook, installation string, dial func(ctx context.Context, 
 		trust.RootCAs.AppendCertsFromPEM(w.CA) // it was checked
 	}
 	r := &receiver{webhook: w, installation: installation}
-	r.client = &http.Client{
-		// No proxy, even if the environment names one: it would resolve and dial instead of us.
-		Transport: &http.Transport{
-			DialContext: dial, TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 1,
-			IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxAnswer,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	// A transport without a client follows no redirects, and no proxy is used, even if the environment names one: it would resolve and dial instead of us.
+	r.transport = &http.Transport{
+		DialContext: dial, TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 1,
+		IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxAnswer,
 	}
 	r.breaker = circuitbreaker.NewBuilder[any]().HandleIf(func(_ any, err error) bool { return err != nil && !errors.Is(err, context.Canceled) }).
 		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).WithJitterFactor(retryJitter).Build()
 	retry := retrypolicy.NewBuilder[any]().HandleIf(func(_ any, err error) bool { return err != nil }).WithMaxRetries(-1).
 		WithBackoff(retryFirst, retryLongest).WithJitterFactor(retryJitter).WithDelayFunc(r.pause).Build()
-	limit := timeout.New[any](w.Timeout)
-	r.once = failsafe.With(limit)
-	r.persistently = failsafe.With[any](retry, r.breaker, limit)
+	r.persistently = failsafe.With[any](retry, r.breaker)
 	return r
 }
 
 // permitDial reports whether a resolved address may be connected to.
-func permitDial(address string, allowed []netip.Prefix) error {
+func (w Webhook) permitDial(address string) error {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("address %q: %w", address, err)
 	}
-	return Permit(a.Addr(), allowed)
+	return w.permit(a.Addr())
 }
 
 // pause returns how long is waited after a failed attempt; -1 is as long as usual.
@@ -128,23 +124,31 @@ func (r *receiver) deliver(ctx context.Context, o occurrence, failed func(error)
 
 // try sends an event once.
 func (r *receiver) try(ctx context.Context, o occurrence) error {
-	return r.explain(r.once.WithContext(ctx).RunWithExecution(func(attempt failsafe.Execution[any]) error { return r.send(attempt.Context(), o) }))
+	return r.explain(r.send(ctx, o))
 }
 
 // explain returns an error for people.
 func (r *receiver) explain(err error) error {
-	if errors.Is(err, timeout.ErrExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return fmt.Errorf("the receiver did not answer within %s", r.webhook.Timeout)
 	}
 	return err
 }
 
-// send makes one request. Errors have nothing of the address but its host.
+// errNoAnswer stands for everything that went wrong once there was a connection: what Go says of it quotes what came.
+var errNoAnswer = errors.New("the receiver closed the connection, or what it answers is not HTTP")
+
+// send makes one request. Errors have nothing of the address but its host, and nothing of the answer but its status. What answers in time with 2xx has the
+// event, whatever follows.
 func (r *receiver) send(ctx context.Context, o occurrence) error {
 	body, media, err := encode(r.webhook.Format, r.installation, o)
 	if err != nil {
 		return fmt.Errorf("event %s: %w", o.id, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, r.webhook.Timeout)
+	defer cancel()
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.webhook.URL.String(), bytes.NewReader(body))
 	if err != nil {
 		return errors.New("the address of the receiver cannot be used")
@@ -152,14 +156,18 @@ func (r *receiver) send(ctx context.Context, o occurrence) error {
 	request.Header.Set("Content-Type", media)
 	request.Header.Set("User-Agent", userAgent)
 	sign(request.Header, o.id, time.Now(), body, r.webhook.Secrets)
-	response, err := r.client.Do(request)
-	if about, ok := errors.AsType[*url.Error](err); ok {
-		err = about.Err // without the address
-	}
-	if err != nil {
+	response, err := r.transport.RoundTrip(request)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case connected.Load():
+		return errNoAnswer
+	default:
 		return err
 	}
 	defer response.Body.Close()
+	defer time.AfterFunc(maxDrain, cancel).Stop()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // what it says does not matter
 	if response.StatusCode/100 == 2 {
 		return nil
@@ -170,7 +178,8 @@ func (r *receiver) send(ctx context.Context, o occurrence) error {
 // retryAfter returns how long a receiver wants to be left alone (RFC 9110, section 10.2.3), 0 if it does not say.
 func retryAfter(field string, now time.Time) time.Duration {
 	var wanted time.Duration
-	if seconds, err := strconv.ParseUint(field, 10, 31); err == nil {
+	seconds, err := strconv.ParseUint(field, 10, 31)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // of which it is the largest
 		wanted = time.Duration(seconds) * time.Second // #nosec G115 -- 31 bits
 	} else if at, err := http.ParseTime(field); err == nil {
 		wanted = at.Sub(now)
@@ -179,4 +188,4 @@ func retryAfter(field string, now time.Time) time.Duration {
 }
 
 // close gives idle connections back.
-func (r *receiver) close() { r.client.CloseIdleConnections() }
+func (r *receiver) close() { r.transport.CloseIdleConnections() }

@@ -23,10 +23,13 @@ import (
 // ErrUnknown means that there is no webhook of a name.
 var ErrUnknown = errors.New("no such webhook")
 
-// Environment is one that is followed.
+// Environment is one that may have something to tell.
 type Environment struct {
-	Name   string
+	Name string
+	// Source is nil of one that is archived. What it had at the end is told.
 	Source Source
+	// Created is when it was created. What happened in it from then on is told to webhooks that there were then.
+	Created time.Time
 }
 
 // Options say what a Service tells, and to whom. All members but File are required.
@@ -37,7 +40,7 @@ type Options struct {
 	Installation string
 	// Replicas is how many servers of a cluster keep a copy of a queue.
 	Replicas int
-	// Environments returns those that are followed now.
+	// Environments returns those that there are now, but for those that are destroyed.
 	Environments func() []Environment
 	// NameOf returns what people call a principal.
 	NameOf func(id string) (name string, known bool)
@@ -62,11 +65,13 @@ type Service struct {
 type runningFeed struct {
 	*feed
 	cancel context.CancelFunc
+	end    func() // lets it copy what there still is, and end
 }
 
 // target is a webhook with what delivers to it.
 type target struct {
 	webhook    Webhook
+	since      time.Time // it is known
 	link       string
 	receiver   *receiver
 	deliveries map[string]*runningDelivery // by environment
@@ -76,6 +81,7 @@ type runningDelivery struct {
 	*delivery
 	cancel context.CancelFunc
 	feed   *feed
+	done   chan struct{} // closed when nothing is delivered any more
 
 	waiting backlog // as it was last asked
 }
@@ -125,18 +131,26 @@ func (s *Service) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 		if i < 0 || !reflect.DeepEqual(config.Webhooks[i], t.webhook) || config.RequestLink != t.link {
 			t.stop()
 			delete(s.targets, name)
+			if i < 0 {
+				s.metrics.forget(name)
+			}
 		}
 	}
 	for _, w := range config.Webhooks {
 		if s.targets[w.Name] == nil {
 			s.targets[w.Name] = &target{
-				webhook: w, link: config.RequestLink, receiver: newReceiver(w, s.options.Installation, nil), deliveries: make(map[string]*runningDelivery),
+				webhook: w, since: time.Now(), link: config.RequestLink, receiver: newReceiver(w, s.options.Installation, nil), deliveries: make(map[string]*runningDelivery),
 			}
 		}
 	}
 	environments := s.options.Environments()
 	for name, f := range s.feeds {
-		if !slices.ContainsFunc(environments, func(e Environment) bool { return e.Name == name && e.Source == f.source && s.isWanted(name) }) {
+		i := slices.IndexFunc(environments, func(e Environment) bool { return e.Name == name && s.isWanted(name) })
+		switch {
+		case i >= 0 && environments[i].Source == nil:
+			f.end()
+		case i >= 0 && environments[i].Source == f.source && !isClosed(f.ending):
+		default:
 			s.stop(name, f)
 		}
 	}
@@ -180,37 +194,53 @@ func (s *Service) start(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitG
 	f := s.feeds[e.Name]
 	if f == nil {
 		f = &runningFeed{feed: s.newFeed(conn, e)}
+		f.end = sync.OnceFunc(func() { close(f.ending) })
 		own, cancel := context.WithCancel(ctx)
 		f.cancel = cancel
 		s.feeds[e.Name] = f
-		wg.Go(func() { f.run(own) })
+		if e.Source == nil {
+			close(f.finished)
+		} else {
+			wg.Go(func() { f.run(own) })
+		}
 	}
 	for _, t := range s.targets {
 		if t.deliveries[e.Name] != nil || !t.webhook.isIn(e.Name) {
 			continue
 		}
 		own, cancel := context.WithCancel(ctx)
-		d := &runningDelivery{delivery: s.newDelivery(f.feed, t), cancel: cancel, feed: f.feed}
+		d := &runningDelivery{delivery: s.newDelivery(f.feed, t, e), cancel: cancel, feed: f.feed, done: make(chan struct{})}
 		t.deliveries[e.Name] = d
-		wg.Go(func() { d.run(own) })
+		wg.Go(func() {
+			defer close(d.done)
+			d.run(own)
+		})
+		wg.Go(func() { d.endWhenTold(own, cancel) })
 	}
 }
 
+// isNew reports whether an environment was created when the webhook was known: what happened in it before the first look is told, too.
+func (t *target) isNew(e Environment) bool { return t.webhook.isIn(e.Name) && e.Created.After(t.since) }
+
 func (s *Service) newFeed(conn *flagsync.Conn, e Environment) *feed {
-	copied := s.metrics.copied.WithLabelValues(e.Name)
+	copied, beginning := s.metrics.copied.WithLabelValues(e.Name), false
+	for _, t := range s.targets {
+		beginning = beginning || t.isNew(e)
+	}
 	return &feed{
-		environment: e.Name, source: e.Source, conn: conn, timing: s.timing, replicas: s.options.Replicas, ready: make(chan struct{}),
+		environment: e.Name, source: e.Source, beginning: beginning, conn: conn, timing: s.timing, replicas: s.options.Replicas,
+		ready: make(chan struct{}), ending: make(chan struct{}), finished: make(chan struct{}),
 		logger: s.options.Logger.With().Str("environment", e.Name).Logger(),
 		copied: func(n int) { copied.Add(float64(n)) },
 		lost:   s.noteLoss,
 	}
 }
 
-func (s *Service) newDelivery(f *feed, t *target) *delivery {
+func (s *Service) newDelivery(f *feed, t *target, e Environment) *delivery {
 	name, environment := t.webhook.Name, f.environment
 	s.metrics.lost.WithLabelValues(name, environment).Add(0) // so that the first loss is seen as a growth
 	return &delivery{
-		feed: f, receiver: t.receiver, link: t.link, nameOf: s.options.NameOf,
+		feed: f, receiver: t.receiver, link: t.link, nameOf: s.options.NameOf, all: t.isNew(e),
 		logger:  s.options.Logger.With().Str("webhook", name).Str("environment", environment).Str("host", t.webhook.Host()).Logger(),
 		observe: func(outcome string) { s.metrics.attempts.WithLabelValues(name, environment, outcome).Inc() },
 		lost: func(n uint64) {
@@ -229,14 +259,16 @@ func (s *Service) noteLoss(what string) {
 	}
 }
 
-// all returns the deliveries, by webhook and environment.
+// all returns the deliveries, by webhook and environment. Those of archived environments that have told everything are none any more.
 func (s *Service) all() []*runningDelivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []*runningDelivery
 	for _, t := range s.targets {
 		for _, d := range t.deliveries {
-			all = append(all, d)
+			if !isClosed(d.done) {
+				all = append(all, d)
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b *runningDelivery) int {

@@ -22,6 +22,7 @@ import (
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/control"
@@ -40,6 +41,28 @@ type past struct {
 	records []changelog.Record
 	events  []control.RecordedEvent
 	now     time.Time
+
+	archived bool
+	created  time.Time
+	between  func() // called once, after the state was asked for and before the end of the ledger is
+}
+
+// environments returns the one there is.
+func (p *past) environments() []Environment {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := Environment{Name: natstest.Environment, Source: p, Created: p.created}
+	if p.archived {
+		e.Source = nil
+	}
+	return []Environment{e}
+}
+
+// is has the environment be archived or not.
+func (p *past) is(archived bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.archived = archived
 }
 
 func newPast() *past {
@@ -48,15 +71,18 @@ func newPast() *past {
 }
 
 // happen appends a change or an event, and returns its id.
-func (p *past) happen(r *rand.Rand) string {
+func (p *past) happen(r *rand.Rand) string { return p.happenIn(r.IntN(2) == 0) }
+
+// happenIn appends an event to the ledger, or a change to the log, and returns its id.
+func (p *past) happenIn(ledger bool) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now = time.Now()
-	if r.IntN(2) == 0 {
-		e := control.RecordedEvent{Sequence: uint64(len(p.events) + 1)}
+	if ledger {
+		e := control.RecordedEvent{Sequence: uint64(len(p.events) + 1), Digest: changelog.Sum([]byte(p.now.String()))}
 		e.Type, e.At, e.By = "request.commented", p.now, "p1"
 		p.events = append(p.events, e)
-		return fmt.Sprint("LEDGER_prod-", e.Sequence)
+		return fmt.Sprintf("LEDGER_prod-%d-%s", e.Sequence, e.Digest.String()[:8])
 	}
 	return p.change(document.KindFlag)
 }
@@ -74,6 +100,20 @@ func (p *past) change(kind document.Kind) string {
 	return r.Position().Token().String()
 }
 
+// changeMany appends a change of so many flags, and returns its id.
+func (p *past) changeMany(keys []string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = time.Now()
+	first := len(p.records)
+	for n, key := range keys {
+		p.change(document.KindFlag)
+		r := &p.records[first+n]
+		r.Key, r.OpID, r.Index, r.Count = key, p.records[first].OpID, n+1, len(keys)
+	}
+	return p.records[len(p.records)-1].Position().Token().String()
+}
+
 // beginAgain puts the log back to an older copy, and begins a new epoch.
 func (p *past) beginAgain(keep int) {
 	p.mu.Lock()
@@ -81,6 +121,14 @@ func (p *past) beginAgain(keep int) {
 	p.epoch = changelog.NewEpoch(p.now, p.epoch)
 	p.records = slices.Clip(p.records[:min(keep, len(p.records))])
 	p.change(document.KindEpoch)
+}
+
+// restore puts log and ledger back to older copies, and begins a new epoch.
+func (p *past) restore(records, events int) {
+	p.beginAgain(records)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.events = slices.Clip(p.events[:events])
 }
 
 func (p *past) copies() ([]changelog.Record, []control.RecordedEvent) {
@@ -141,7 +189,16 @@ func (p *past) KnownLedgerEnd() uint64 {
 	return uint64(len(events))
 }
 
-func (p *past) LedgerEnd(context.Context) (uint64, error) { return p.KnownLedgerEnd(), nil }
+func (p *past) LedgerEnd(context.Context) (uint64, error) {
+	p.mu.Lock()
+	between := p.between
+	p.between = nil
+	p.mu.Unlock()
+	if between != nil {
+		between()
+	}
+	return p.KnownLedgerEnd(), nil
+}
 
 // secretText is the secret of the webhooks of these tests.
 const secretText = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -245,6 +302,8 @@ func webhookFile(t *testing.T, more string, addresses ...string) string {
 type replica struct {
 	*Service
 
+	registry *prometheus.Registry
+
 	stop func() // as a publisher does that ends
 	kill func() // as one that is killed: nothing reaches NATS from then on
 }
@@ -252,7 +311,7 @@ type replica struct {
 // quick is the timing of these tests.
 func quick() timing {
 	return timing{
-		look: 20 * time.Millisecond, settle: 50 * time.Millisecond, keep: time.Hour, keepFor: time.Hour, ackWait: time.Second, reopen: 50 * time.Millisecond, progress: 50 * time.Millisecond,
+		look: 20 * time.Millisecond, settle: 50 * time.Millisecond, keep: time.Hour, keepFor: time.Hour, ackWait: time.Second, reopen: 50 * time.Millisecond, finish: time.Minute, progress: 50 * time.Millisecond,
 	}
 }
 
@@ -269,10 +328,11 @@ func startReplica(t *testing.T, url string, p *past, file string, logs *logtest.
 	if err != nil {
 		t.Fatal(err)
 	}
+	registry := prometheus.NewRegistry()
 	s, err := New(Options{
-		File: config, Installation: "i", Replicas: 1, Environments: func() []Environment { return []Environment{{natstest.Environment, p}} },
+		File: config, Installation: "i", Replicas: 1, Environments: p.environments,
 		NameOf:  func(id string) (string, bool) { return "Ada", id == "p1" },
-		Metrics: prometheus.NewRegistry(), Logger: logger,
+		Metrics: registry, Logger: logger,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -288,13 +348,32 @@ func startReplica(t *testing.T, url string, p *past, file string, logs *logtest.
 		}
 		conn.Close()
 	}
-	r := &replica{Service: s, stop: sync.OnceFunc(end)}
+	r := &replica{Service: s, registry: registry, stop: sync.OnceFunc(end)}
 	r.kill = func() {
 		conn.Close()
 		r.stop()
 	}
 	t.Cleanup(r.stop)
 	return r
+}
+
+// counted returns the webhooks of which something is counted.
+func (r *replica) counted(t *testing.T) (names []string) {
+	t.Helper()
+	families, err := r.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "webhook" {
+					names = append(names, l.GetValue())
+				}
+			}
+		}
+	}
+	return names
 }
 
 // ready waits until the webhook has its consumer: what happens from now on is for it.
@@ -354,6 +433,21 @@ func TestEverythingArrivesInOrder(t *testing.T) {
 	if n := copied(t, server.URL(), quick()); n != len(want) {
 		t.Errorf("the queue has %d events, of %d", n, len(want))
 	}
+}
+
+// A change of as many documents with keys as long as there can be is more than NATS takes. It is told with less, and keeps none from what comes after it.
+func TestTheLargestChangeIsTold(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p, r := natstest.Start(t), newPast(), rand.New(rand.NewPCG(13, 13))
+	in := newInbox(t)
+	replica := startReplica(t, server.URL(), p, webhookFile(t, "", in.address), &logs, quick())
+	replica.ready(t, &logs)
+	var keys []string
+	for n := range 1000 {
+		keys = append(keys, fmt.Sprintf("%04d%s", n, strings.Repeat("\x01", document.MaxKey-4)))
+	}
+	in.await([]string{p.changeMany(keys), p.happen(r)}, &logs)
 }
 
 // copied returns how many events the queue has.
@@ -529,12 +623,199 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	later := p.happen(r)
 	after.await(append(want, later), &logs)
 	added.await([]string{later}, &logs)
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(next), "name: a", "name: c")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waiting.Until(t, "the one that is gone is not counted any more", func() bool {
+		return !slices.Contains(replica.counted(t), "a") && slices.Contains(replica.counted(t), "c")
+	}, &logs)
 	if err := os.WriteFile(file, []byte("webhooks: [{name: x}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	waiting.Until(t, "the mistake is found", func() bool { return replica.Refused() != nil }, &logs)
 	last := p.happen(r)
 	added.await([]string{later, last}, &logs)
+}
+
+// A change, and an event after it, which come while a publisher looks at one after the other, are told in their order however long that takes.
+func TestASlowLookKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p := natstest.Start(t), newPast()
+	in := newInbox(t)
+	replica := startReplica(t, server.URL(), p, webhookFile(t, "", in.address), &logs, quick())
+	replica.ready(t, &logs)
+	want := make(chan []string, 1)
+	p.mu.Lock()
+	p.between = func() {
+		ids := []string{p.happenIn(false), p.happenIn(true)}
+		time.Sleep(4 * quick().settle)
+		want <- ids
+	}
+	p.mu.Unlock()
+	first := p.happenIn(true)
+	in.await(append([]string{first}, <-want...), &logs)
+}
+
+// After a restore from a backup, where the events that were copied are still there, sequences of the ledger come again. What they say then is told, with other
+// ids.
+func TestARestoredLedgerIsTold(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p := natstest.Start(t), newPast()
+	in := newInbox(t)
+	file := webhookFile(t, "", in.address)
+	first := startReplica(t, server.URL(), p, file, &logs, quick())
+	first.ready(t, &logs)
+	var want []string
+	for n := range 6 {
+		want = append(want, p.happenIn(n%2 == 0))
+	}
+	in.await(want, &logs)
+	first.stop()
+	p.restore(2, 1)
+	second := startReplica(t, server.URL(), p, file, &logs, quick())
+	waiting.Until(t, "it has looked", func() bool { return strings.Contains(logs.String(), "the ledger ends before") }, &logs)
+	for n := range 6 {
+		want = append(want, p.happenIn(n%2 == 0))
+	}
+	in.await(want, &logs)
+	second.stop()
+}
+
+// What happened while no webhook was there for longer than events are kept is for none, and is not copied.
+func TestLongAgoIsNotCopied(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p := natstest.Start(t), newPast()
+	in := newInbox(t)
+	file := webhookFile(t, "", in.address)
+	when := quick()
+	when.keepFor = 2 * time.Second
+	first := startReplica(t, server.URL(), p, file, &logs, when)
+	first.ready(t, &logs)
+	want := []string{p.happenIn(true)}
+	in.await(want, &logs)
+	first.stop()
+	nats := natstest.ConnectPublishers(t, server.URL())
+	waiting.Until(t, "the consumer is gone", func() bool {
+		m, err := nats.Request("$JS.API.STREAM.INFO.EVENTS_prod", nil, waiting.Patience)
+		return err == nil && strings.Contains(string(m.Data), `"consumer_count":0`)
+	}, &logs)
+	for range 5 {
+		p.happenIn(false)
+	}
+	second := startReplica(t, server.URL(), p, file, &logs, when)
+	second.ready(t, &logs)
+	want = append(want, p.happenIn(true))
+	in.await(want, &logs)
+	if !strings.Contains(logs.String(), "events are kept for webhooks again, from now on") {
+		t.Errorf("it was copied:\n%s", &logs)
+	}
+}
+
+// A publisher that loses NATS while the receiver is down knows no longer that it is: another one may have delivered meanwhile.
+func TestWhoHasGivenAnEventAwayKnowsOfNoFailure(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p := natstest.Start(t), newPast()
+	in := newInbox(t)
+	file := webhookFile(t, "", in.address)
+	var proxies []*faultnet.Proxy
+	var replicas []*replica
+	for range 2 {
+		proxy := faultnet.Start(t, strings.TrimPrefix(server.URL(), "nats://"))
+		replica := startReplica(t, "nats://"+proxy.Addr(), p, file, &logs, quick())
+		replica.ready(t, &logs)
+		proxies, replicas = append(proxies, proxy), append(replicas, replica)
+	}
+	in.answers(func(int) int { return http.StatusBadGateway })
+	want := []string{p.happenIn(true)}
+	holder := -1
+	waiting.Until(t, "one fails", func() bool {
+		holder = slices.IndexFunc(replicas, func(r *replica) bool { return !r.all()[0].known().failing.IsZero() })
+		return holder >= 0
+	}, &logs)
+	proxies[holder].Refuse(true)
+	proxies[holder].Cut()
+	in.answers(nil)
+	in.await(want, &logs)
+	waiting.Until(t, "it is no failure any more", func() bool {
+		return !slices.ContainsFunc(replicas, func(r *replica) bool { return !r.all()[0].known().failing.IsZero() })
+	}, &logs)
+	proxies[holder].Refuse(false)
+	in.await(append(want, p.happenIn(true)), &logs)
+}
+
+// An environment that is archived tells what it had at the end: by the publisher that ran then, and after a restart. Then nothing is left of it, until it is
+// revived.
+func TestAnArchivedEnvironmentTellsItsEnd(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p, r := natstest.Start(t), newPast(), rand.New(rand.NewPCG(14, 14))
+	in := newInbox(t)
+	file := webhookFile(t, "", in.address)
+	first := startReplica(t, server.URL(), p, file, &logs, quick())
+	first.ready(t, &logs)
+	want := []string{p.happen(r), p.happen(r)}
+	p.is(true)
+	in.await(want, &logs)
+	nothing := func(replica *replica) func() bool { return func() bool { return len(replica.all()) == 0 } }
+	waiting.Until(t, "nothing is left", nothing(first), &logs)
+	if list := first.List(t.Context()); len(list) != 1 || len(list[0].Environments) != 0 {
+		t.Errorf("the list: %+v", list)
+	}
+
+	p.is(false)
+	in.answers(func(int) int { return http.StatusBadGateway })
+	want = append(want, p.happen(r), p.happen(r))
+	waiting.Until(t, "it fails", func() bool { all := first.all(); return len(all) == 1 && !all[0].known().failing.IsZero() }, &logs)
+	p.is(true)
+	waiting.Until(t, "the last events are copied", func() bool { return copied(t, server.URL(), quick()) == len(want) }, &logs)
+	first.stop()
+	in.answers(nil)
+	second := startReplica(t, server.URL(), p, file, &logs, quick())
+	in.await(want, &logs)
+	waiting.Until(t, "nothing is left", nothing(second), &logs)
+	second.stop()
+
+	if _, err := natstest.ConnectPublishers(t, server.URL()).Request("$JS.API.STREAM.DELETE.EVENTS_prod", nil, waiting.Patience); err != nil {
+		t.Fatal(err)
+	}
+	third := startReplica(t, server.URL(), p, file, &logs, quick())
+	waiting.Until(t, "it is known", func() bool { third.mu.Lock(); defer third.mu.Unlock(); return len(third.feeds) == 1 }, &logs)
+	waiting.Until(t, "nothing is left", nothing(third), &logs)
+	if m, err := natstest.ConnectPublishers(t, server.URL()).Request("$JS.API.STREAM.INFO.EVENTS_prod", nil, waiting.Patience); err != nil || !strings.Contains(string(m.Data), "stream not found") {
+		t.Errorf("the stream was made again: %s, %v", m.Data, err)
+	}
+}
+
+// What happens in a new environment at once is told to a webhook that there was before, and not to one that comes later.
+func TestANewEnvironmentTellsItsBeginning(t *testing.T) {
+	t.Parallel()
+	var logs logtest.Log
+	server, p, r := natstest.Start(t), newPast(), rand.New(rand.NewPCG(15, 15))
+	old, added := newInbox(t), newInbox(t)
+	p.created = time.Now().Add(time.Hour) // the webhook was there an hour before
+	want := []string{p.happen(r), p.happen(r)}
+	file := webhookFile(t, "", old.address)
+	replica := startReplica(t, server.URL(), p, file, &logs, quick())
+	old.await(want, &logs)
+	p.mu.Lock()
+	p.created = time.Now().Add(-time.Hour)
+	p.mu.Unlock()
+	next, err := os.ReadFile(webhookFile(t, "", old.address, added.address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, next, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waiting.Until(t, "the new one begins", func() bool { return len(replica.all()) == 2 }, &logs)
+	replica.ready(t, &logs)
+	later := p.happen(r)
+	old.await(append(want, later), &logs)
+	added.await([]string{later}, &logs)
 }
 
 // A webhook gets the types that it wants, and names of persons, which are looked up when it is told.

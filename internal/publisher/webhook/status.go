@@ -13,9 +13,14 @@ import (
 // failingAfter is how long attempts fail, or events are not copied, until it is a condition.
 const failingAfter = 5 * time.Minute
 
+// askedWithin bounds how long the queues are asked for what waits, of a list. What they do not tell by then is as it was known last.
+const askedWithin = 5 * time.Second
+
 // List returns the webhooks of the file with the state of their deliveries, by name.
 func (s *Service) List(ctx context.Context) []api.Webhook {
-	s.askAll(ctx)
+	asking, cancel := context.WithTimeout(ctx, askedWithin)
+	defer cancel()
+	s.askAll(asking)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := []api.Webhook{}
@@ -26,7 +31,9 @@ func (s *Service) List(ctx context.Context) []api.Webhook {
 			Environments: []api.WebhookDelivery{},
 		}
 		for _, environment := range slices.Sorted(maps.Keys(t.deliveries)) {
-			w.Environments = append(w.Environments, t.deliveries[environment].tell())
+			if d := t.deliveries[environment]; !isClosed(d.done) {
+				w.Environments = append(w.Environments, d.tell())
+			}
 		}
 		list = append(list, w)
 	}
