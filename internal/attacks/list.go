@@ -197,7 +197,7 @@ func All() []Attack {
 		{Caller, Warm, "eval", "TestARuleWhoseOwnListsTakeTooMuchIsRefused", ""},
 		{Caller, Warm, "internal/publisher/cli", "TestErrorsAndDifferencesGiveNothingToObey", ""},
 		{Caller, Warm, "internal/publisher/admin", "TestCheckOrigin", ""},
-		{Receiver, Warm, "internal/publisher/webhook", "TestPermit", ""},
+		{Receiver, Warm, "internal/publisher/egress", "TestPermit", ""},
 		{Receiver, Warm, "internal/publisher/webhook", "TestPrivateAddressesAreRefusedWhenDialled", ""},
 		{Receiver, Warm, "internal/publisher/webhook", "TestAnswers", ""},
 		{Receiver, Warm, "internal/publisher/webhook", "TestProxiesAreNotUsed", ""},

@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/handwritten"
+	"github.com/flagside/flagside/internal/publisher/egress"
 )
 
 // Format is how an event is told.
@@ -254,7 +255,7 @@ func (w writtenWebhook) address(out *Webhook, read func(string) ([]byte, error))
 		return wrong(member, "want https://: http is for private addresses, with allowPrivate")
 	}
 	if address, err := netip.ParseAddr(u.Hostname()); err == nil {
-		if err := Permit(address, out.AllowPrivate); err != nil {
+		if err := egress.Permit(address, out.AllowPrivate); err != nil {
 			return wrong(member, "%w", err)
 		}
 	}
@@ -303,26 +304,11 @@ func (w writtenWebhook) certificates(out *Webhook, read func(string) ([]byte, er
 
 // allow reads which addresses that are not public may be reached.
 func (w writtenWebhook) allow(out *Webhook, _ func(string) ([]byte, error)) error {
-	var all bool
-	var some []string
-	switch {
-	case w.AllowPrivate == nil:
-		return nil
-	case json.Unmarshal(w.AllowPrivate, &all) == nil:
-		if all {
-			out.AllowPrivate = privateRanges()
-		}
-		return nil
-	case json.Unmarshal(w.AllowPrivate, &some) != nil:
-		return wrong("allowPrivate", "want true, or a list of networks such as [\"10.1.0.0/16\"]")
+	networks, at, err := egress.ParseAllowed(w.AllowPrivate)
+	if err != nil {
+		return wrong("allowPrivate"+at, "%w", err)
 	}
-	for i, text := range some {
-		network, err := netip.ParsePrefix(text)
-		if err != nil || network.Masked() != network {
-			return wrong(fmt.Sprint("allowPrivate/", i), "%q is not a network: want one such as 10.1.0.0/16 or fd00::/8", text)
-		}
-		out.AllowPrivate = append(out.AllowPrivate, network)
-	}
+	out.AllowPrivate = networks
 	return nil
 }
 

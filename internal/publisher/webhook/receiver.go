@@ -3,23 +3,20 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"github.com/failsafe-go/failsafe-go/timeout"
+
+	"github.com/flagside/flagside/internal/publisher/egress"
 )
 
 const (
@@ -30,8 +27,6 @@ const (
 	// A breaker opens after so many failures in a row, for so long, for all environments of a webhook.
 	breakerFailures = 5
 	breakerDelay    = time.Minute
-	// maxRetryAfter bounds what a receiver may ask for.
-	maxRetryAfter = time.Hour
 	// maxAnswer bounds what is read of an answer, in bytes, so that the connection can be used again.
 	maxAnswer = 64 << 10
 	userAgent = "flagside-publisher"
@@ -66,22 +61,13 @@ type receiver struct {
 
 // newReceiver returns a receiver. dial makes its connections; nil resolves names, and reaches addresses that are permitted.
 func newReceiver(w Webhook, installation string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *receiver {
-	if dial == nil {
-		dialer := net.Dialer{Timeout: w.Timeout, Control: func(_, address string, _ syscall.RawConn) error { return permitDial(address, w.AllowPrivate) }}
-		dial = dialer.DialContext
-	}
-	trust := &tls.Config{MinVersion: tls.VersionTLS12}
-	if w.CA != nil {
-		trust.RootCAs = x509.NewCertPool()
-		trust.RootCAs.AppendCertsFromPEM(w.CA) // it was checked
+	transport := egress.Transport(w.AllowPrivate, w.CA, w.Timeout)
+	if dial != nil {
+		transport.DialContext = dial
 	}
 	r := &receiver{webhook: w, installation: installation}
 	r.client = &http.Client{
-		// No proxy, even if the environment names one: it would resolve and dial instead of us.
-		Transport: &http.Transport{
-			DialContext: dial, TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 1,
-			IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxAnswer,
-		},
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	r.breaker = circuitbreaker.NewBuilder[any]().HandleIf(func(_ any, err error) bool { return err != nil && !errors.Is(err, context.Canceled) }).
@@ -92,15 +78,6 @@ func newReceiver(w Webhook, installation string, dial func(ctx context.Context, 
 	r.once = failsafe.With(limit)
 	r.persistently = failsafe.With[any](retry, r.breaker, limit)
 	return r
-}
-
-// permitDial reports whether a resolved address may be connected to.
-func permitDial(address string, allowed []netip.Prefix) error {
-	a, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
-	}
-	return Permit(a.Addr(), allowed)
 }
 
 // pause returns how long is waited after a failed attempt; -1 is as long as usual.
@@ -164,18 +141,7 @@ func (r *receiver) send(ctx context.Context, o occurrence) error {
 	if response.StatusCode/100 == 2 {
 		return nil
 	}
-	return &failedAnswer{status: response.StatusCode, retryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now())}
-}
-
-// retryAfter returns how long a receiver wants to be left alone (RFC 9110, section 10.2.3), 0 if it does not say.
-func retryAfter(field string, now time.Time) time.Duration {
-	var wanted time.Duration
-	if seconds, err := strconv.ParseUint(field, 10, 31); err == nil {
-		wanted = time.Duration(seconds) * time.Second // #nosec G115 -- 31 bits
-	} else if at, err := http.ParseTime(field); err == nil {
-		wanted = at.Sub(now)
-	}
-	return min(max(wanted, 0), maxRetryAfter)
+	return &failedAnswer{status: response.StatusCode, retryAfter: egress.RetryAfter(response.Header.Get("Retry-After"), time.Now())}
 }
 
 // close gives idle connections back.

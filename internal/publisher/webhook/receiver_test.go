@@ -17,6 +17,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flagside/flagside/internal/publisher/egress"
 )
 
 // hook returns a webhook for an address on this machine.
@@ -26,7 +28,7 @@ func hook(t testing.TB, address string) Webhook {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Webhook{Name: "hook", URL: u, Format: FormatCloudEvents, AllowPrivate: privateRanges(), Timeout: 10 * time.Second}
+	return Webhook{Name: "hook", URL: u, Format: FormatCloudEvents, AllowPrivate: egress.PrivateRanges(), Timeout: 10 * time.Second}
 }
 
 func serve(t *testing.T, handler http.HandlerFunc) string {
@@ -149,7 +151,7 @@ func TestRetryAfter(t *testing.T) {
 		now.Add(time.Minute).Format(http.TimeFormat): time.Minute, now.Add(-time.Minute).Format(http.TimeFormat): 0,
 		now.Add(48 * time.Hour).Format(http.TimeFormat): time.Hour,
 	} {
-		if got := retryAfter(field, now); got != want {
+		if got := egress.RetryAfter(field, now); got != want {
 			t.Errorf("%q: %s, want %s", field, got, want)
 		}
 	}

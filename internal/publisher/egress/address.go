@@ -1,4 +1,4 @@
-package webhook
+package egress
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// refused is a range of addresses that events are not sent to.
+// refused is a range of addresses that nothing is sent to.
 type refused struct {
 	network netip.Prefix
 	what    string
@@ -73,8 +73,8 @@ func embeddings() []embedding {
 	}
 }
 
-// privateRanges returns what allowPrivate: true allows.
-func privateRanges() (all []netip.Prefix) {
+// PrivateRanges returns what allowPrivate: true allows.
+func PrivateRanges() (all []netip.Prefix) {
 	for _, r := range refusedRanges() {
 		if r.private {
 			all = append(all, r.network)
@@ -83,7 +83,7 @@ func privateRanges() (all []netip.Prefix) {
 	return all
 }
 
-// Permit returns why events are not sent to an address, or nil. Only what is public is permitted, and what lies in an allowed network.
+// Permit returns why nothing is sent to an address, or nil. Only what is public is permitted, and what lies in an allowed network.
 func Permit(address netip.Addr, allowed []netip.Prefix) error {
 	address = address.Unmap().WithZone("")
 	ranges := refusedRanges()
@@ -93,10 +93,10 @@ func Permit(address netip.Addr, allowed []netip.Prefix) error {
 			continue
 		}
 		permitted := func(n netip.Prefix) bool {
-			return n.Contains(candidate) && (ranges[i].private || !slices.Contains(privateRanges(), n)) // all that is private names no metadata
+			return n.Contains(candidate) && (ranges[i].private || !slices.Contains(PrivateRanges(), n)) // all that is private names no metadata
 		}
 		if !slices.ContainsFunc(allowed, permitted) {
-			return fmt.Errorf("address %s is refused, because it is %s: name its network in allowPrivate if events are to go there", address, ranges[i].what)
+			return fmt.Errorf("address %s is refused, because it is %s: name its network in allowPrivate if it is to be reached", address, ranges[i].what)
 		}
 	}
 	return nil
