@@ -58,6 +58,13 @@ type carrier struct {
 	reports Reports
 	place   *queue.Place
 	next    upcoming
+	past    past
+}
+
+// past is what was seen at the last look.
+type past struct {
+	source         string
+	floor, waiting uint64
 }
 
 // upcoming is what is known of the parcel behind a place, so that it is not read again in vain.
@@ -137,13 +144,18 @@ func (c *carrier) complete(ctx context.Context) (*parcel, error) {
 		return nil, err
 	}
 	c.tally.waits(progress.Waiting, progress.Acknowledged)
-	if progress.Waiting == 0 || !c.worthReading(progress) {
+	if progress.Waiting == 0 && c.past.waiting == 0 {
+		c.past = past{c.past.source, progress.Acknowledged, 0}
 		return nil, nil
 	}
 	now := time.Now() // before the stream is asked how far it goes
 	state, err := c.reports.State(ctx)
 	if err != nil {
 		return nil, err
+	}
+	c.noteLoss(progress, state)
+	if progress.Waiting == 0 || !c.worthReading(progress) {
+		return nil, nil
 	}
 	g := gatherFrom(state.Source, progress.Acknowledged, c.sink.Every, c.sink.Series)
 	p, until, err := gather(ctx, c.reports, state, g, now, c.timing.grace)
@@ -162,6 +174,15 @@ func (c *carrier) complete(ctx context.Context) (*parcel, error) {
 		return nil, nil
 	}
 	return p, nil
+}
+
+// noteLoss tells of reports that were removed since the last look, while they waited. The server does not: it moves the place past them.
+func (c *carrier) noteLoss(p queue.Progress, s series.State) {
+	gone := max(s.First, 1) - 1 // everything up to here is
+	if c.past.waiting > 0 && c.past.source == s.Source && c.past.floor < gone && p.Acknowledged <= gone {
+		c.tally.misses(gone - c.past.floor)
+	}
+	c.past = past{s.Source, max(p.Acknowledged, gone), p.Waiting}
 }
 
 // worthReading reports whether a parcel may be complete that was not when it was read last.
@@ -194,6 +215,7 @@ func (c *carrier) carry(ctx context.Context, p *parcel) error {
 		return err
 	}
 	c.tally.took(p)
+	c.past.floor = p.to
 	return nil
 }
 

@@ -22,7 +22,6 @@ type parcel struct {
 	source    string // of the stream
 	from, to  uint64
 	tables    *rows.Tables
-	missed    uint64 // reports that the stream has removed before
 	malformed uint64
 }
 
@@ -66,9 +65,6 @@ func (g *gathering) add(r series.Report) bool {
 		g.first, g.window = r.Received, r.Received.Truncate(g.every)
 	case !r.Received.Truncate(g.every).Equal(g.window), g.reports == maxReports, g.bytes+len(r.Data) > maxBytes, g.rows+size > maxRows:
 		return false
-	}
-	if r.Sequence > g.covered+1 {
-		g.parcel.missed += r.Sequence - g.covered - 1
 	}
 	g.covered, g.parcel.to = r.Sequence, r.Sequence
 	g.reports++

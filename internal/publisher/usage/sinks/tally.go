@@ -83,14 +83,15 @@ func (t *tally) rejected(n int64, why string) {
 	t.logger.Warn().Int64("rows", n).Str("why", why).Msg("usage sink rejected rows, which are lost")
 }
 
-// took notes a parcel that is written, and what was not in it.
+// took notes a parcel that is written.
 func (t *tally) took(p *parcel) {
 	t.metrics.malformed.WithLabelValues(t.sink, t.environment).Add(float64(p.malformed))
-	if p.missed == 0 {
-		return
-	}
-	t.metrics.lost.WithLabelValues(t.sink, t.environment).Add(float64(p.missed))
-	t.logger.Error().Uint64("reports", p.missed).Msg("reports were removed before the usage sink had them")
+}
+
+// misses notes reports that were removed before the sink had them.
+func (t *tally) misses(reports uint64) {
+	t.metrics.lost.WithLabelValues(t.sink, t.environment).Add(float64(reports))
+	t.logger.Error().Uint64("reports", reports).Msg("reports were removed before the usage sink had them")
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lost = time.Now()
