@@ -31,7 +31,7 @@ type timing struct {
 
 func usualTiming() timing {
 	return timing{
-		look: time.Second, ackWait: 30 * time.Second, grace: 10 * time.Second, retry: time.Second, longest: time.Minute, breaker: time.Minute, late: 15 * time.Minute,
+		look: time.Second, ackWait: 15 * time.Second, grace: 10 * time.Second, retry: time.Second, longest: time.Minute, breaker: time.Minute, late: 15 * time.Minute,
 	}
 }
 
