@@ -203,7 +203,7 @@ func documented(t *testing.T, dir string) string {
 	if found == nil {
 		t.Fatal("docs/usage.md has no query that begins with WITH exposed")
 	}
-	sql := strings.ReplaceAll(string(found[1]), "/var/lib/flagside/usage", dir)
+	sql := strings.ReplaceAll(string(found[1]), "/var/lib/flagside-usage", dir)
 	sql = strings.ReplaceAll(sql, "env=prod", "env="+natstest.Environment)
 	return regexp.MustCompile(`DATE '[0-9-]+'`).ReplaceAllString(sql, "DATE '"+time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)+"'")
 }

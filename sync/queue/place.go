@@ -209,4 +209,6 @@ func (p *Place) Progress(ctx context.Context) (Progress, error) {
 	}, nil
 }
 
-func (p *Place) failed(what string, err error) error { return failed(p.options.Stream, what+" place "+p.options.Name, err) }
+func (p *Place) failed(what string, err error) error {
+	return failed(p.options.Stream, what+" place "+p.options.Name, err)
+}

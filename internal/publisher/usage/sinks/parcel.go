@@ -17,7 +17,7 @@ const (
 	maxRows    = 100_000
 )
 
-// parcel is the reports of one stream from a sequence to another. The same place makes the same parcel, whoever gathers it.
+// parcel is the reports of one stream from a sequence to another. The same place makes the same parcel at every publisher.
 type parcel struct {
 	source    string // of the stream
 	from, to  uint64

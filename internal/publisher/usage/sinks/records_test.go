@@ -178,7 +178,9 @@ func TestReceiverOfRecords(t *testing.T) {
 	if diff := cmp.Diff(want, r.told()); diff != "" {
 		t.Errorf("exposures (-want +got):\n%s", diff)
 	}
-	value := func(c *prometheus.CounterVec) float64 { return testutil.ToFloat64(c.WithLabelValues("logs", natstest.Environment)) }
+	value := func(c *prometheus.CounterVec) float64 {
+		return testutil.ToFloat64(c.WithLabelValues("logs", natstest.Environment))
+	}
 	if got := value(e.metrics.failures); got != 7 {
 		t.Errorf("%v failures, want 7\n%s", got, e.log)
 	}

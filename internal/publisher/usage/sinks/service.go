@@ -155,6 +155,8 @@ func (s *Service) all() []*running {
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b *running) int { return strings.Compare(a.tally.sink+"/"+a.environment, b.tally.sink+"/"+b.environment) })
+	slices.SortFunc(all, func(a, b *running) int {
+		return strings.Compare(a.tally.sink+"/"+a.environment, b.tally.sink+"/"+b.environment)
+	})
 	return all
 }

@@ -286,7 +286,7 @@ func TestWhatIsHalfWrittenIsReplaced(t *testing.T) {
 		want = append(want, fmt.Sprint(boot, "/", n+1))
 	}
 	e := export(t, s.URL()) // has the metrics
-	for left := range 5 { // of the files of counts, outcomes, and exposures of three hours
+	for left := range 5 {   // of the files of counts, outcomes, and exposures of three hours
 		ctx, cancel := context.WithCancel(t.Context())
 		d, err := newDestination(parquetSink(dir))
 		if err != nil {
