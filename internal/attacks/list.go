@@ -211,6 +211,8 @@ func All() []Attack {
 		{Receiver, Warm, "internal/publisher/usage/sinks", "TestParcelsAreBounded", ""},
 		{Receiver, Warm, "internal/publisher/usage/sinks", "TestRequestsAreBounded", ""},
 		{Receiver, Warm, "internal/publisher/usage/sinks", "TestColumns", ""},
+		{Receiver, Warm, "internal/publisher/usage/sinks", "TestBucket", ""},
+		{LocalProcess, Warm, "internal/publisher/usage/sinks/objects", "TestLinksLeadNowhere", ""},
 		{Administrator, Warm, "internal/publisher/usage/sinks", "TestParseRefuses", ""},
 		{Receiver, TwoPublishers, "internal/publisher/usage/sinks", "TestEachReportIsInTheFilesOnce", ""},
 		{Caller, Warm, "internal/publisher/webhook", "TestChatsShowTextAsText", ""},
