@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients manifest examples bench-writes fleet walkthrough image compose chart cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients sinks manifest examples bench-writes fleet walkthrough image compose chart cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -78,6 +78,10 @@ bench-writes: ## latency and rate of writes, and the restart of a publisher with
 
 walkthrough: ## people change flags with the programs as released; writes docs/walkthrough.md
 	$(GO) run ./e2e/walkthrough
+
+sinks: ## DuckDB reads the files of usage that publishers write; needs node and npm
+	cd e2e/duckdb && npm ci --no-audit --no-fund --silent
+	$(GO) test -count=1 ./e2e/duckdb
 
 clients: build ## real OpenFeature clients in Go, Node.js and a browser, and behind nginx; needs node, npm and chromium
 	cd e2e/clients/javascript && npm ci --no-audit --no-fund --silent && npm run --silent bundle

@@ -125,6 +125,10 @@ func LedgerStream(environment string) string { return jetstream.LedgerStream(env
 // happened in an environment for webhooks.
 func EventsStream(environment string) string { return "EVENTS_" + environment }
 
+// UsageStream names the stream in the account of publishers that takes the reports of
+// sidecars about an environment.
+func UsageStream(environment string) string { return jetstream.UsageStream(environment) }
+
 // PublisherStreams names the streams in the account of publishers that are about an
 // environment: what happened, for webhooks, and the usage of flags.
 func PublisherStreams(environment string) []string {

@@ -36,6 +36,7 @@ func serveCommand() commandline.Invocation {
 	storage := 0  // MiB
 	set.Int(&storage, "usage-storage", publisher.DefaultUsageBytes>>20,
 		"storage limit for the counts of evaluations of each environment, in MiB; the oldest go when it is used up; 0 keeps none")
+	set.File(&o.UsageSinks, "usage-sinks", "", "file with sinks of usage, JSON or YAML (docs/usage.md); reloaded when it changes; without it usage is not exported")
 	set.Int(&inFlight, "in-flight-memory", inflight.Default>>10,
 		"memory limit for API requests in flight and their answers, in KiB; requests above it get 503")
 	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,

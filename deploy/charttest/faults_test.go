@@ -62,6 +62,12 @@ func faults() map[string]fault {
 		"FlagsideWebhookLost": {"a receiver that is down for a week", map[string]string{
 			`flagside_webhook_events_lost_total{instance="flags:8017",webhook="audit",environment="prod"}`: "0 0 3 3 3",
 		}, "3m", map[string]string{"webhook": "audit", "environment": "prod"}, ""},
+		"FlagsideUsageSinkLate": {"a bucket that refuses", map[string]string{
+			`flagside_usage_sink_oldest_waiting_seconds{instance="flags:8017",sink="lake",environment="prod"}`: "0+600x30",
+		}, "25m", map[string]string{"sink": "lake", "environment": "prod"}, "4h 10m 0s"},
+		"FlagsideUsageSinkLost": {"a bucket that refuses for three days", map[string]string{
+			`flagside_usage_sink_lost_reports_total{instance="flags:8017",sink="lake",environment="prod"}`: "0 0 3 3 3",
+		}, "3m", map[string]string{"sink": "lake", "environment": "prod"}, ""},
 		"FlagsideBreakGlass": {"a change without approval", map[string]string{
 			`flagside_break_glass_total{instance="flags:8017",environment="prod"}`: "0 0 1 1 1",
 		}, "3m", map[string]string{"environment": "prod"}, ""},

@@ -42,6 +42,14 @@ func bannedFromSidecar() []banned {
 			"it writes to streams of the account of publishers",
 		},
 		{
+			"github.com/parquet-go/parquet-go", "github.com/parquet-go/parquet-go/compress/zstd",
+			"publishers write files of usage; a sidecar sends its reports to them",
+		},
+		{
+			"github.com/minio/minio-go/v7", "github.com/minio/minio-go/v7/pkg/credentials",
+			"it holds credentials of buckets, which must not be beside applications",
+		},
+		{
 			module + "/internal/dev", module + "/internal/dev",
 			"it brings the publisher and an embedded NATS server",
 		},

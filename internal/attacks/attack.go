@@ -46,7 +46,7 @@ const (
 	BackupReader  Attacker = "a thief of a backup"
 	BackupForger  Attacker = "a writer to a backup"
 	LocalProcess  Attacker = "a process on loopback"
-	Receiver      Attacker = "a receiver of webhooks, or who answers for its name"
+	Receiver      Attacker = "a receiver of webhooks or usage, or who answers for its name"
 	Cluster       Attacker = "someone else in a cluster of Kubernetes"
 )
 

@@ -37,6 +37,7 @@ func TestSecurityPageNamesTests(t *testing.T) {
 	maps.Copy(existing, functionsOf(t, "*/*"))
 	maps.Copy(existing, functionsOf(t, "*/*/*"))
 	maps.Copy(existing, functionsOf(t, "*/*/*/*"))
+	maps.Copy(existing, functionsOf(t, "*/*/*/*/*"))
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		switch {
 		case !existing[name]:

@@ -57,6 +57,9 @@ const (
 	WebhookLost          Code = "webhook-lost"
 	UsageBehind          Code = "usage-behind"
 	UsageIncomplete      Code = "usage-incomplete"
+	UsageSinksRefused    Code = "usage-sinks-refused"
+	UsageSinkLate        Code = "usage-sink-late"
+	UsageSinkLost        Code = "usage-sink-lost"
 )
 
 // Severity says how urgent a condition is.
@@ -333,6 +336,20 @@ func Catalogue() []Condition {
 			UsageIncomplete, SeverityWarning,
 			"Some counts of evaluations are missing, so for a week it is not concluded that a flag is unused; " +
 				"see the detail, and give the usage more room with --usage-storage, or sidecars a data directory.",
+		},
+		{
+			UsageSinksRefused, SeverityWarning,
+			"The file of usage sinks has mistakes, so the previous sinks stay in use; correct the place that the detail names.",
+		},
+		{
+			UsageSinkLate, SeverityWarning,
+			"A sink of usage has not got reports for 15 minutes longer than it gathers them, and they are removed after 72 hours; " +
+				"see the detail, and repair the directory, the bucket or the receiver.",
+		},
+		{
+			UsageSinkLost, SeverityWarning,
+			"Reports of usage are gone that a sink has not got: it failed for 72 hours, or the stream of reports was full; " +
+				"repair the sink, and give the usage more room with --usage-storage.",
 		},
 	}
 }

@@ -59,6 +59,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	p.sourceConditions(add, time.Now())
 	p.webhookConditions(add)
 	p.usageConditions(add)
+	p.sinkConditions(add)
 	for _, e := range p.environments.all() {
 		e.fleetConditions(add)
 		status := e.follower.Status()

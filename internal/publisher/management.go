@@ -32,6 +32,9 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.sinks, err = p.newSinks(registry); err != nil {
+		return nil, err
+	}
 	if p.webhooks, err = p.newWebhooks(registry); err != nil {
 		return nil, err
 	}

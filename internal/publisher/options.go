@@ -142,6 +142,8 @@ type Options struct {
 	// UsageBytes is the room for the counts of evaluations of each environment, in its streams; 0 means DefaultUsageBytes, and a negative number
 	// that none are kept.
 	UsageBytes int64
+	// UsageSinks is the path of a file with the sinks of usage, which is read again when it changes; empty means none. It needs UsageBytes.
+	UsageSinks string
 	// UsageInterval is how often counts are folded; 0 means folding.Interval.
 	UsageInterval time.Duration
 	// OwnMachine says that the publisher serves the machine of one developer only, where the root key is no condition.
@@ -243,6 +245,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("--ledger-bytes %d: want 1 or more", o.LedgerBytes)
 	case o.UsageBytes > 0 && o.UsageBytes < minUsageBytes:
 		return fmt.Errorf("--usage-storage: want %d MiB or more, or 0 to keep no usage", minUsageBytes>>20)
+	case o.UsageBytes < 0 && o.UsageSinks != "":
+		return errors.New("--usage-sinks exports the usage of flags, and --usage-storage 0 keeps none: leave one out")
 	case o.InFlight != 0 && o.InFlight < minInFlight:
 		return fmt.Errorf("--in-flight-memory: want %d KiB or more, because large answers need it", minInFlight>>10)
 	case o.CheckpointInterval < minCheckpointInterval:

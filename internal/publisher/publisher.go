@@ -29,6 +29,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/publisher/usage/sinks"
 	"github.com/flagside/flagside/internal/publisher/webhook"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
@@ -55,6 +56,7 @@ type Publisher struct {
 	gate         *gate
 	sources      []*following.Follower
 	webhooks     *webhook.Service
+	sinks        *sinks.Service
 	checkpoints  checkpoints
 	repeats      *telemetry.Repeats
 	refused      prometheus.Counter // connections of the API that were closed at once
@@ -270,6 +272,9 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 	begin("publisher: journals", p.journals.run)
 	if p.options.Webhooks != "" {
 		begin("publisher: webhooks", func(ctx context.Context) error { return p.webhooks.Run(ctx, conn) })
+	}
+	if p.options.UsageSinks != "" {
+		begin("publisher: usage sinks", func(ctx context.Context) error { return p.sinks.Run(ctx, conn) })
 	}
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)

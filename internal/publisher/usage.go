@@ -35,12 +35,15 @@ func newFolder(e *environment, o Options) (*folding.Folder, error) {
 		return nil, nil
 	}
 	return folding.New(folding.Options{
-		Open: func(ctx context.Context) (folding.Store, error) {
-			return series.Open(ctx, e.conn, series.Options{
-				Environment: e.name, Replicas: e.replicas, ReportBytes: o.UsageBytes / reportShare, Bytes: o.UsageBytes - o.UsageBytes/reportShare,
-			})
-		},
+		Open:     func(ctx context.Context) (folding.Store, error) { return e.openSeries(ctx, o) },
 		Interval: o.UsageInterval, Logger: e.logger,
+	})
+}
+
+// openSeries opens the streams of the usage of the environment.
+func (e *environment) openSeries(ctx context.Context, o Options) (*series.Store, error) {
+	return series.Open(ctx, e.conn, series.Options{
+		Environment: e.name, Replicas: e.replicas, ReportBytes: o.UsageBytes / reportShare, Bytes: o.UsageBytes - o.UsageBytes/reportShare,
 	})
 }
 

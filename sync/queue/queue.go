@@ -196,12 +196,14 @@ const (
 )
 
 // failed returns what went wrong, as ErrLost when the stream or the consumer is gone.
-func (q *Queue) failed(what string, err error) error {
+func (q *Queue) failed(what string, err error) error { return failed(q.options.Stream, what, err) }
+
+func failed(stream, what string, err error) error {
 	for _, gone := range []error{jetstream.ErrStreamNotFound, jetstream.ErrConsumerNotFound, jetstream.ErrConsumerDeleted} {
 		if errors.Is(err, gone) {
 			err = fmt.Errorf("%w: %w", ErrLost, err)
 			break
 		}
 	}
-	return fmt.Errorf("queue %s: %s: %w", q.options.Stream, what, err)
+	return fmt.Errorf("queue %s: %s: %w", stream, what, err)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/handwritten"
+	"github.com/flagside/flagside/internal/publisher/egress"
 )
 
 // Format is how an event is told.
@@ -66,10 +67,10 @@ func (w Webhook) Host() string { return w.URL.Scheme + "://" + w.URL.Host }
 
 // permit returns why events are not sent to an address that the name of the host leads to, or nil.
 func (w Webhook) permit(address netip.Addr) error {
-	if err := Permit(address, w.AllowPrivate); err != nil {
+	if err := egress.Permit(address, w.AllowPrivate); err != nil {
 		return err
 	}
-	if w.URL.Scheme == "http" && !isIn(address, w.AllowPrivate) {
+	if w.URL.Scheme == "http" && !egress.In(address, w.AllowPrivate) {
 		return fmt.Errorf("address %s is refused, because it is public and events would go there in clear: want https://", address)
 	}
 	return nil
@@ -317,26 +318,11 @@ func (w writtenWebhook) certificates(out *Webhook, read func(string) ([]byte, er
 
 // allow reads which addresses that are not public may be reached.
 func (w writtenWebhook) allow(out *Webhook, _ func(string) ([]byte, error)) error {
-	var all bool
-	var some []string
-	switch {
-	case w.AllowPrivate == nil:
-		return nil
-	case json.Unmarshal(w.AllowPrivate, &all) == nil:
-		if all {
-			out.AllowPrivate = privateRanges()
-		}
-		return nil
-	case json.Unmarshal(w.AllowPrivate, &some) != nil:
-		return wrong("allowPrivate", "want true, or a list of networks such as [\"10.1.0.0/16\"]")
+	networks, at, err := egress.ParseAllowed(w.AllowPrivate)
+	if err != nil {
+		return wrong("allowPrivate"+at, "%w", err)
 	}
-	for i, text := range some {
-		network, err := netip.ParsePrefix(text)
-		if err != nil || network.Masked() != network {
-			return wrong(fmt.Sprint("allowPrivate/", i), "it is not a network: want one such as 10.1.0.0/16 or fd00::/8")
-		}
-		out.AllowPrivate = append(out.AllowPrivate, network)
-	}
+	out.AllowPrivate = networks
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/internal/publisher/egress"
 )
 
 // files are what the file of webhooks may name in these tests.
@@ -62,7 +64,7 @@ webhooks:
 		"audit https://receiver.example.com cloudevents [prod] [change request.* break-glass] 2 5s 0",
 		"slack https://hooks.slack.com slack [] [] 0 10s 0",
 		"inside http://10.1.2.3:8080 text [] [] 0 10s 1",
-		fmt.Sprint("here http://localhost:8080 teams [] [] 0 10s ", len(privateRanges())),
+		fmt.Sprint("here http://localhost:8080 teams [] [] 0 10s ", len(egress.PrivateRanges())),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -161,7 +163,7 @@ func FuzzParse(f *testing.F) {
 			if w.URL == nil || w.URL.Host == "" || w.Timeout < time.Second || w.Format == FormatCloudEvents && len(w.Secrets) == 0 {
 				t.Errorf("%q is taken as %+v", content, w)
 			}
-			if a, err := netip.ParseAddr(w.URL.Hostname()); err == nil && Permit(a, w.AllowPrivate) != nil {
+			if a, err := netip.ParseAddr(w.URL.Hostname()); err == nil && egress.Permit(a, w.AllowPrivate) != nil {
 				t.Errorf("%q: %s is taken", content, a)
 			}
 		}

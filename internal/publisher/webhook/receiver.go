@@ -3,23 +3,20 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
-	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"github.com/flagside/flagside/internal/publisher/egress"
 )
 
 const (
@@ -30,8 +27,6 @@ const (
 	// A breaker opens after so many failures in a row, for so long, for all environments of a webhook.
 	breakerFailures = 5
 	breakerDelay    = time.Minute
-	// maxRetryAfter bounds what a receiver may ask for.
-	maxRetryAfter = time.Hour
 	// maxAnswer bounds what is read of an answer, in bytes, so that the connection can be used again.
 	maxAnswer = 64 << 10
 	// maxDrain bounds how long is read.
@@ -67,20 +62,10 @@ type receiver struct {
 
 // newReceiver returns a receiver. dial makes its connections; nil resolves names, and reaches addresses that are permitted.
 func newReceiver(w Webhook, installation string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *receiver {
-	if dial == nil {
-		dialer := net.Dialer{Timeout: w.Timeout, Control: func(_, address string, _ syscall.RawConn) error { return w.permitDial(address) }}
-		dial = dialer.DialContext
-	}
-	trust := &tls.Config{MinVersion: tls.VersionTLS12}
-	if w.CA != nil {
-		trust.RootCAs = x509.NewCertPool()
-		trust.RootCAs.AppendCertsFromPEM(w.CA) // it was checked
-	}
 	r := &receiver{webhook: w, installation: installation}
-	// A transport without a client follows no redirects, and no proxy is used, even if the environment names one: it would resolve and dial instead of us.
-	r.transport = &http.Transport{
-		DialContext: dial, TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 1,
-		IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxAnswer,
+	r.transport = egress.Transport(w.permit, w.CA, w.Timeout) // without a client it follows no redirects
+	if dial != nil {
+		r.transport.DialContext = dial
 	}
 	r.breaker = circuitbreaker.NewBuilder[any]().HandleIf(func(_ any, err error) bool { return err != nil && !errors.Is(err, context.Canceled) }).
 		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).WithJitterFactor(retryJitter).Build()
@@ -88,15 +73,6 @@ func newReceiver(w Webhook, installation string, dial func(ctx context.Context, 
 		WithBackoff(retryFirst, retryLongest).WithJitterFactor(retryJitter).WithDelayFunc(r.pause).Build()
 	r.persistently = failsafe.With[any](retry, r.breaker)
 	return r
-}
-
-// permitDial reports whether a resolved address may be connected to.
-func (w Webhook) permitDial(address string) error {
-	a, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
-	}
-	return w.permit(a.Addr())
 }
 
 // pause returns how long is waited after a failed attempt; -1 is as long as usual.
@@ -172,19 +148,7 @@ func (r *receiver) send(ctx context.Context, o occurrence) error {
 	if response.StatusCode/100 == 2 {
 		return nil
 	}
-	return &failedAnswer{status: response.StatusCode, retryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now())}
-}
-
-// retryAfter returns how long a receiver wants to be left alone (RFC 9110, section 10.2.3), 0 if it does not say.
-func retryAfter(field string, now time.Time) time.Duration {
-	var wanted time.Duration
-	seconds, err := strconv.ParseUint(field, 10, 31)
-	if err == nil || errors.Is(err, strconv.ErrRange) { // of which it is the largest
-		wanted = time.Duration(seconds) * time.Second // #nosec G115 -- 31 bits
-	} else if at, err := http.ParseTime(field); err == nil {
-		wanted = at.Sub(now)
-	}
-	return min(max(wanted, 0), maxRetryAfter)
+	return &failedAnswer{status: response.StatusCode, retryAfter: egress.RetryAfter(response.Header.Get("Retry-After"), time.Now())}
 }
 
 // close gives idle connections back.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -18,6 +19,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flagside/flagside/internal/publisher/egress"
 )
 
 // hook returns a webhook for an address on this machine.
@@ -27,7 +30,7 @@ func hook(t testing.TB, address string) Webhook {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Webhook{Name: "hook", URL: u, Format: FormatCloudEvents, AllowPrivate: privateRanges(), Timeout: 10 * time.Second}
+	return Webhook{Name: "hook", URL: u, Format: FormatCloudEvents, AllowPrivate: egress.PrivateRanges(), Timeout: 10 * time.Second}
 }
 
 func serve(t *testing.T, handler http.HandlerFunc) string {
@@ -164,7 +167,8 @@ func TestNothingIsSentInClearToPublicAddresses(t *testing.T) {
 	for address, want := range map[string][2]bool{ // in clear, encrypted
 		"93.184.215.14:80": {false, true}, "[2606:2800:21f:cb07::1]:80": {false, true}, "10.0.0.1:80": {true, true}, "[::ffff:10.0.0.1]:80": {true, true}, "[fd00::1]:80": {true, true},
 	} {
-		if got := [2]bool{inClear.permitDial(address) == nil, encrypted.permitDial(address) == nil}; got != want {
+		a := netip.MustParseAddrPort(address).Addr()
+		if got := [2]bool{inClear.permit(a) == nil, encrypted.permit(a) == nil}; got != want {
 			t.Errorf("%s: %v, want %v", address, got, want)
 		}
 	}
@@ -214,7 +218,7 @@ func TestRetryAfter(t *testing.T) {
 		now.Add(time.Minute).Format(http.TimeFormat): time.Minute, now.Add(-time.Minute).Format(http.TimeFormat): 0,
 		now.Add(48 * time.Hour).Format(http.TimeFormat): time.Hour,
 	} {
-		if got := retryAfter(field, now); got != want {
+		if got := egress.RetryAfter(field, now); got != want {
 			t.Errorf("%q: %s, want %s", field, got, want)
 		}
 	}

@@ -36,6 +36,9 @@
 {{- if .Values.webhooks.existingSecret }}
 - --webhooks=/etc/flagside/webhooks/webhooks.yaml
 {{- end }}
+{{- if .Values.usageSinks.existingSecret }}
+- --usage-sinks=/etc/flagside/usage-sinks/sinks.yaml
+{{- end }}
 {{- if .Values.publisher.anonymousReads }}
 - --anonymous-reads
 {{- end }}
@@ -145,6 +148,12 @@ spec:
         {{- if .Values.webhooks.existingSecret }}
         - {name: webhooks, mountPath: /etc/flagside/webhooks, readOnly: true}
         {{- end }}
+        {{- if .Values.usageSinks.existingSecret }}
+        - {name: usage-sinks, mountPath: /etc/flagside/usage-sinks, readOnly: true}
+        {{- end }}
+        {{- if .Values.usageSinks.existingClaim }}
+        - {name: usage, mountPath: /var/lib/flagside-usage}
+        {{- end }}
         {{- with .Values.publisher.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -184,6 +193,14 @@ spec:
     {{- with .Values.webhooks.existingSecret }}
     - name: webhooks
       secret: {secretName: {{ . }}, defaultMode: 0400}
+    {{- end }}
+    {{- with .Values.usageSinks.existingSecret }}
+    - name: usage-sinks
+      secret: {secretName: {{ . }}, defaultMode: 0400}
+    {{- end }}
+    {{- with .Values.usageSinks.existingClaim }}
+    - name: usage
+      persistentVolumeClaim: {claimName: {{ . }}}
     {{- end }}
     {{- with .Values.publisher.extraVolumes }}
     {{- toYaml . | nindent 4 }}

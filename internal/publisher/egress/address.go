@@ -1,4 +1,4 @@
-package webhook
+package egress
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// refused is a range of addresses that events are not sent to.
+// refused is a range of addresses that nothing is sent to.
 type refused struct {
 	network netip.Prefix
 	what    string
@@ -82,8 +82,8 @@ func embeddings() []embedding {
 	}
 }
 
-// privateRanges returns what allowPrivate: true allows.
-func privateRanges() (all []netip.Prefix) {
+// PrivateRanges returns what allowPrivate: true allows.
+func PrivateRanges() (all []netip.Prefix) {
 	for _, r := range refusedRanges() {
 		if r.private {
 			all = append(all, r.network)
@@ -92,7 +92,7 @@ func privateRanges() (all []netip.Prefix) {
 	return all
 }
 
-// Permit returns why events are not sent to an address, or nil. Only what is public is permitted, and what lies in an allowed network.
+// Permit returns why nothing is sent to an address, or nil. Only what is public is permitted, and what lies in an allowed network.
 func Permit(address netip.Addr, allowed []netip.Prefix) error {
 	judged, ranges := judged(address), refusedRanges()
 	i := slices.IndexFunc(ranges, func(r refused) bool { return r.network.Contains(judged) })
@@ -103,14 +103,19 @@ func Permit(address netip.Addr, allowed []netip.Prefix) error {
 		return n.Contains(judged) && (ranges[i].private || n.Bits() >= ranges[i].network.Bits())
 	}
 	if !slices.ContainsFunc(allowed, names) {
-		return fmt.Errorf("address %s is refused, because it is %s: name its network, %s or a part of it, in allowPrivate if events are to go there",
+		return fmt.Errorf("address %s is refused, because it is %s: name its network, %s or a part of it, in allowPrivate if it is to be reached",
 			address, ranges[i].what, ranges[i].network)
 	}
 	return nil
 }
 
-// isIn reports whether an address lies in one of the networks.
-func isIn(address netip.Addr, networks []netip.Prefix) bool {
+// Within returns Permit with the allowed networks.
+func Within(allowed []netip.Prefix) func(netip.Addr) error {
+	return func(address netip.Addr) error { return Permit(address, allowed) }
+}
+
+// In reports whether an address lies in one of the networks.
+func In(address netip.Addr, networks []netip.Prefix) bool {
 	judged := judged(address)
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(judged) })
 }

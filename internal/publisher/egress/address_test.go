@@ -1,4 +1,4 @@
-package webhook
+package egress
 
 import (
 	"net/netip"
@@ -92,7 +92,7 @@ func TestPermit(t *testing.T) {
 		if err := Permit(a, nil); (err == nil) != (want == public) {
 			t.Errorf("%s: %v", address, err)
 		}
-		if err := Permit(a, privateRanges()); (err == nil) != (want != named) {
+		if err := Permit(a, PrivateRanges()); (err == nil) != (want != named) {
 			t.Errorf("%s with allowPrivate: true: %v", address, err)
 		}
 		own := []netip.Prefix{netip.PrefixFrom(a.Unmap().WithZone(""), a.Unmap().BitLen())}
