@@ -8,6 +8,8 @@ const (
 	CredentialsNKey  = "nats.nkey" // the seed of the NATS user, which is the secret
 	CredentialsTrust = "trust"     // the root keys that entries must lead back to
 	CredentialsCA    = "ca.pem"    // the CA certificates for the NATS server; may be missing
+	// CredentialsExposures is the environment's key for exposures; may be missing.
+	CredentialsExposures = "exposure.key"
 )
 
 // CredentialsFiles returns what such a directory holds, by file name: the text of a
