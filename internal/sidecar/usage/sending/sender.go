@@ -109,10 +109,13 @@ func (s *Sender) Run(ctx context.Context) error {
 			return nil
 		case now := <-collect.C:
 			s.collect(now)
+			s.deliverEvents(ctx, s.policies, s.spool.room/2)
 			collect.Reset(s.interval())
 		case now := <-deliver.C:
 			s.watchEpoch(now)
-			s.relieve(now)
+			if s.options.Events.Waiting() >= manyEvents {
+				s.deliverEvents(ctx, s.policies, s.spool.room/2)
+			}
 		}
 		s.deliver(ctx, s.policies)
 	}
@@ -137,9 +140,7 @@ func (s *Sender) finish(ctx context.Context) {
 	defer cancel()
 	policies := failsafe.With[any](timeout.New[any](flush))
 	s.deliver(ctx, policies)
-	for s.collectEvents(time.Now(), s.spool.room) {
-		s.deliver(ctx, policies)
-	}
+	s.deliverEvents(ctx, policies, s.spool.room)
 	s.abandonEvents()
 }
 
@@ -155,12 +156,10 @@ const (
 	manyEvents = 4000
 )
 
-// relieve makes reports of events before it is time, if many wait.
-func (s *Sender) relieve(now time.Time) {
-	if s.options.Events.Waiting() < manyEvents {
-		return
-	}
-	for s.collectEvents(now, s.spool.room/2) {
+// deliverEvents makes reports of all events, and sends them and what waits before. It stops when reports that wait have so many bytes.
+func (s *Sender) deliverEvents(ctx context.Context, policies failsafe.Executor[any], room int) {
+	for s.collectEvents(time.Now(), room) {
+		s.deliver(ctx, policies)
 	}
 }
 
@@ -173,9 +172,10 @@ func (s *Sender) collect(now time.Time) {
 	r.Lost.Outcomes += unkept.Outcomes
 	s.options.Fill(&r)
 	s.last = now
-	s.add(r)
-	for s.collectEvents(now, s.spool.room/2) {
+	if s.spool.size+eventsRoom <= s.spool.room/2 {
+		r.Exposures, r.Outcomes = s.options.Events.Collect(eventsAtOnce)
 	}
+	s.add(r)
 }
 
 // abandonEvents tells of events for which there is no room when the process ends that they are lost.
