@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/flagside/flagside/internal/exposurekey"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // credentialFiles say what goes into a directory of credentials, and where that is.
@@ -48,11 +48,11 @@ func (f credentialFiles) exposureKey() ([]byte, error) {
 	}
 	text, err := os.ReadFile(f.exposures)
 	if errors.Is(err, os.ErrNotExist) {
-		text = usage.NewKey().Text()
+		text = exposurekey.New().Text()
 		err = writeNew(f.exposures, text)
 	}
 	if err == nil {
-		_, err = usage.ParseKey(text)
+		_, err = exposurekey.Parse(text)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key for exposures: %s: %w", f.exposures, err)

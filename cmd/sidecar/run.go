@@ -92,7 +92,7 @@ func options(s *given) *config.Set {
 		"version of the application in status reports and counts of evaluations; set the variable to the pod's label app.kubernetes.io/version with the downward API")
 	set.Map(&o.Identity.Labels, "label", "name=value in status reports, such as team=shop; at most 8; may be repeated, in the file an object")
 	set.Bool(&s.usage, "usage", true,
-		"report to publishers once a minute how often flags were evaluated, by variant and application and never for whom; see docs/usage.md")
+		"report to publishers once a minute how often flags were evaluated, by variant and application and never for whom, and with it exposures and outcomes; see docs/usage.md")
 	set.File(&o.ExposureKeyFile, "exposure-key-file", "",
 		"file with the environment's key for exposures, 32 bytes or more in base64; reloaded when it changes; without it no exposures are reported, "+
 			"and outcomes have no subject; see docs/usage.md")

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
@@ -32,7 +33,7 @@ type experiment struct {
 	t         *testing.T
 	server    *natstest.Server
 	publisher onePublisher
-	key       usage.Key
+	key       exposurekey.Key
 	keyFile   string
 	dir       string
 	logs      *logtest.Log
@@ -43,7 +44,7 @@ type experiment struct {
 
 func newExperiment(t *testing.T) *experiment {
 	t.Helper()
-	x := &experiment{t: t, server: natstest.Start(t), key: usage.NewKey(), dir: t.TempDir(), logs: &logtest.Log{}}
+	x := &experiment{t: t, server: natstest.Start(t), key: exposurekey.New(), dir: t.TempDir(), logs: &logtest.Log{}}
 	x.keyFile = filepath.Join(t.TempDir(), "exposure.key")
 	if err := os.WriteFile(x.keyFile, x.key.Text(), 0o600); err != nil {
 		t.Fatal(err)

@@ -170,7 +170,7 @@ type Options struct {
 	NoUsage bool
 	// UsageInterval is how often counts are sent, on average; 0 means sending.Interval.
 	UsageInterval time.Duration
-	// ExposureKeyFile is the path of a file with the environment's key for exposures, see usage.ParseKey; it is read again when it changes.
+	// ExposureKeyFile is the path of a file with the environment's key for exposures, see package exposurekey; it is read again when it changes.
 	// Without it no exposures are reported, and outcomes have no subject.
 	ExposureKeyFile string
 	// ExposureSample is the share of subjects whose exposures and outcomes are reported, up to 1; 0 means DefaultExposureSample.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/flagside/flagside/internal/exposurekey"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // exposureKey returns the text of the key for exposures of the environment of a sidecar: the first that it has in a place, else the first that
@@ -28,13 +28,13 @@ func (r *run) exposureKey(ctx context.Context, s Sidecar, places []place, known 
 	if !known || len(errs) > 0 {
 		return nil, errs
 	}
-	return usage.NewKey().Text(), nil
+	return exposurekey.New().Text(), nil
 }
 
 // keyIn returns the text of the first key for exposures in places, nil if there is none.
 func keyIn(places []place) []byte {
 	for _, p := range places {
-		if key, err := usage.ParseKey(p.secret.Data[flagsync.CredentialsExposures]); err == nil {
+		if key, err := exposurekey.Parse(p.secret.Data[flagsync.CredentialsExposures]); err == nil {
 			return key.Text()
 		}
 	}
@@ -43,7 +43,7 @@ func keyIn(places []place) []byte {
 
 // sameKey reports whether two texts are of one key.
 func sameKey(a, b []byte) bool {
-	first, errA := usage.ParseKey(a)
-	second, errB := usage.ParseKey(b)
+	first, errA := exposurekey.Parse(a)
+	second, errB := exposurekey.Parse(b)
 	return errA == nil && errB == nil && bytes.Equal(first, second)
 }

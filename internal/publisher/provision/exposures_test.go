@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/kubernetestest"
 	"github.com/flagside/flagside/internal/publisher/provision"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 const exposures = "exposure.key"
@@ -27,7 +27,7 @@ func TestKeyForExposures(t *testing.T) {
 	p := plan(t)
 	c.must(t, p)
 	prod := c.text(t, "flagside/flags-sidecar-prod", exposures)
-	if _, err := usage.ParseKey([]byte(prod)); err != nil {
+	if _, err := exposurekey.Parse([]byte(prod)); err != nil {
 		t.Error(err)
 	}
 	if c.text(t, "shop/flags-sidecar-prod", exposures) != prod || c.text(t, "flagside/flags-sidecar-staging", exposures) == prod {
@@ -55,7 +55,7 @@ func TestOtherKeyForExposures(t *testing.T) {
 	c := newCluster(t, "flagside", "shop")
 	p := plan(t)
 	c.must(t, p)
-	for _, text := range []string{string(usage.NewKey().Text()), "no key"} {
+	for _, text := range []string{string(exposurekey.New().Text()), "no key"} {
 		c.give(t, "shop", text)
 		r := c.must(t, p)["shop/flags-sidecar-prod"]
 		if r.Outcome != provision.Kept || !strings.Contains(r.Next, "key for exposures") || strings.Contains(r.String(), strings.TrimSpace(text)) {

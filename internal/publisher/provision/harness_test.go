@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/kubernetes"
 	"github.com/flagside/flagside/internal/kubernetestest"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/publisher/provision"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // start is when the tests begin.
@@ -241,7 +241,7 @@ func (c *cluster) verify(t *testing.T, p provision.Plan) {
 		}
 		for _, namespace := range s.Namespaces {
 			d := data(namespace, s.Secret, "nats.nkey", "trust", "ca.pem", exposures)
-			if _, err := usage.ParseKey(d[exposures]); err != nil || keyOf[s.Environment] != "" && keyOf[s.Environment] != string(d[exposures]) {
+			if _, err := exposurekey.Parse(d[exposures]); err != nil || keyOf[s.Environment] != "" && keyOf[s.Environment] != string(d[exposures]) {
 				t.Errorf("%s/%s has another key for exposures than others of environment %s: %v", namespace, s.Secret, s.Environment, err)
 			}
 			keyOf[s.Environment] = string(d[exposures])

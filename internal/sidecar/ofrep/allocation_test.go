@@ -14,11 +14,11 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/internal/sidecar/usage/events"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // A single evaluation of a scalar flag allocates nothing once its memory is warm, stale or not: nothing is known of the age here.
@@ -114,7 +114,7 @@ func TestTokensDoNotAllocate(t *testing.T) {
 // An exposure that was told before does not either, counted and with a key.
 func TestRepeatedExposuresDoNotAllocate(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "exposure.key")
-	if err := os.WriteFile(key, usage.NewKey().Text(), 0o600); err != nil {
+	if err := os.WriteFile(key, exposurekey.New().Text(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	counts, metrics := counting.New("shop"), prometheus.NewRegistry()

@@ -11,18 +11,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/internal/sidecar/usage/events"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // withEvents lets a server take events, which are returned.
 func withEvents(t *testing.T, views resolver.Views) (recorder *events.Recorder, adjust func(*ofrep.Options)) {
 	t.Helper()
 	key := filepath.Join(t.TempDir(), "exposure.key")
-	if err := os.WriteFile(key, usage.NewKey().Text(), 0o600); err != nil {
+	if err := os.WriteFile(key, exposurekey.New().Text(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	metrics := prometheus.NewRegistry()

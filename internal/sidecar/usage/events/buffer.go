@@ -9,7 +9,6 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // exposure is one that waits to be collected.
@@ -37,7 +36,7 @@ type versionKey struct {
 
 // outcome is one that waits to be collected.
 type outcome struct {
-	usage.Outcome
+	Outcome
 
 	application counting.Application
 }
@@ -117,14 +116,14 @@ func (r *Recorder) Waiting() int {
 }
 
 // Collect returns the oldest exposures and outcomes, of about as many bytes in a report at most, every one exactly once.
-func (r *Recorder) Collect(bytes int) (exposures []usage.Exposure, outcomes []usage.Outcome) {
+func (r *Recorder) Collect(bytes int) (exposures []Exposure, outcomes []Outcome) {
 	if r == nil {
 		return nil, nil
 	}
 	told, happened := r.take(bytes)
 	for i := range told {
 		e := &told[i]
-		exposures = append(exposures, usage.Exposure{
+		exposures = append(exposures, Exposure{
 			At: time.Unix(0, e.at).UTC(), Flag: e.version.flag, Variant: e.version.variant, Revision: e.version.revision, Rule: int(e.rule),
 			Subject: hex.EncodeToString(e.subject[:]), Application: r.options.Applications(e.application),
 		})
@@ -184,13 +183,13 @@ func (r *Recorder) Discard() {
 }
 
 // TakeLost returns what there was no room for since it was asked for.
-func (r *Recorder) TakeLost() usage.Lost {
+func (r *Recorder) TakeLost() Lost {
 	if r == nil {
-		return usage.Lost{}
+		return Lost{}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lost := r.lost
-	r.lost = usage.Lost{}
+	r.lost = Lost{}
 	return lost
 }

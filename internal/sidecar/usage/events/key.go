@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/reload"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 const (
@@ -20,8 +20,8 @@ const (
 
 // keyed is a key, and what was told with it.
 type keyed struct {
-	key    usage.Key
-	hasher *usage.Hasher
+	key    exposurekey.Key
+	hasher *exposurekey.Hasher
 	recent atomic.Pointer[recent]
 }
 
@@ -46,7 +46,7 @@ func readKey(path, environment string) (*keyed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key for exposures: %w", err)
 	}
-	key, err := usage.ParseKey(text)
+	key, err := exposurekey.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("key for exposures: %s: %w", path, err)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // The limits of a request with events.
@@ -22,6 +21,9 @@ const (
 	MaxBody = 64 << 10
 	// MaxEvents is how many events it has at most.
 	MaxEvents = 100
+	// MaxName is how many bytes the name of an outcome has at most, and MaxFlags how many flags it names.
+	MaxName  = 255
+	MaxFlags = 50
 )
 
 // Event is one thing that an application tells: an outcome, or with Exposure that a subject was shown a variant.
@@ -85,12 +87,12 @@ func (e *Event) validate() error {
 	switch {
 	case e.Event == "":
 		return errors.New("/event: missing: name what happened, for example \"purchase\"")
-	case len(e.Event) > usage.MaxEvent:
-		return fmt.Errorf("/event: %d bytes: want at most %d", len(e.Event), usage.MaxEvent)
+	case len(e.Event) > MaxName:
+		return fmt.Errorf("/event: %d bytes: want at most %d", len(e.Event), MaxName)
 	case strings.ContainsFunc(e.Event, unicode.IsControl):
 		return errors.New("/event: control characters: want a name such as \"purchase\"")
-	case len(e.Flags) > usage.MaxOutcomeFlags:
-		return fmt.Errorf("/flags: %d flags: want at most %d", len(e.Flags), usage.MaxOutcomeFlags)
+	case len(e.Flags) > MaxFlags:
+		return fmt.Errorf("/flags: %d flags: want at most %d", len(e.Flags), MaxFlags)
 	}
 	for i, key := range e.Flags {
 		if key == "" || len(key) > document.MaxKey || strings.ContainsFunc(key, unicode.IsControl) {

@@ -7,7 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/sidecar/usage/events"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 func TestParse(t *testing.T) {
@@ -57,7 +56,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"event":"b","flags":[null]}`:                                                                 "/flags/0: want the key",
 		`{"event":"b","flags":["` + strings.Repeat("k", 1025) + `"]}`:                                  "/flags/0: want the key",
 		`{"event":"b","flags":[` + strings.Repeat(`"k",`, 50) + `"k"]}`:                                "/flags: 51 flags",
-		`{"event":"` + strings.Repeat("e", usage.MaxEvent+1) + `"}`:                                    "/event: 256 bytes",
+		`{"event":"` + strings.Repeat("e", events.MaxName+1) + `"}`:                                    "/event: 256 bytes",
 		`[` + strings.Repeat(`{"event":"e"},`, 100) + `{"event":"e"}]`:                                 "101 events",
 		`{"event":"a","event":"canary"}`:                                                               "twice",
 		`{"event":"a"} {"event":"canary"}`:                                                             "at byte 14: not valid",
@@ -97,7 +96,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%d events", len(all))
 		}
 		for _, e := range all {
-			if e.Exposure == nil && (e.Event == "" || len(e.Event) > usage.MaxEvent || len(e.Flags) > usage.MaxOutcomeFlags) {
+			if e.Exposure == nil && (e.Event == "" || len(e.Event) > events.MaxName || len(e.Flags) > events.MaxFlags) {
 				t.Fatalf("%+v", e)
 			}
 			if e.Exposure != nil && (e.TargetingKey == "" || e.Exposure.Flag == "" || e.Exposure.Variant == "") {

@@ -13,7 +13,6 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/reload"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // Room for what is not collected yet.
@@ -57,7 +56,7 @@ type Recorder struct {
 	versions  map[versionKey]*version
 	outcomes  []outcome
 	text      int // bytes of the texts of outcomes
-	lost      usage.Lost
+	lost      Lost
 }
 
 // New returns a recorder. It is an error if the file with the key cannot be used.

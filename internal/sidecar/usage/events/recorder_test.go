@@ -19,10 +19,10 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/logtest"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/internal/sidecar/usage/events"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // everything is more bytes than a recorder has.
@@ -46,7 +46,7 @@ func ruleset(tb testing.TB, revision uint64) *eval.Ruleset {
 }
 
 // keyFile writes a file with a key.
-func keyFile(tb testing.TB, key usage.Key) string {
+func keyFile(tb testing.TB, key exposurekey.Key) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "exposure.key")
 	if err := os.WriteFile(path, key.Text(), 0o600); err != nil {
@@ -59,7 +59,7 @@ func keyFile(tb testing.TB, key usage.Key) string {
 func recorder(tb testing.TB, adjust func(*events.Options)) *events.Recorder {
 	tb.Helper()
 	o := events.Options{
-		Environment: "prod", Share: 1, Applications: counting.New("").ApplicationName, KeyFile: keyFile(tb, usage.NewKey()),
+		Environment: "prod", Share: 1, Applications: counting.New("").ApplicationName, KeyFile: keyFile(tb, exposurekey.New()),
 		Metrics: prometheus.NewRegistry(), Logger: zerolog.Nop(),
 	}
 	if adjust != nil {
@@ -87,7 +87,7 @@ func expose(tb testing.TB, r *events.Recorder, rules *eval.Ruleset, flag, subjec
 // TestExposures wants what is told of an exposure, once.
 func TestExposures(t *testing.T) {
 	t.Parallel()
-	key := usage.NewKey()
+	key := exposurekey.New()
 	r := recorder(t, func(o *events.Options) { o.KeyFile = keyFile(t, key) })
 	rules := ruleset(t, 7)
 	for range 3 {
@@ -165,7 +165,7 @@ func TestExposuresWithoutRoom(t *testing.T) {
 	for i := range events.MaxExposures + 5 {
 		r.Exposed(&result, fmt.Sprint("user-", i), 0, time.Now())
 	}
-	if lost := r.TakeLost(); lost != (usage.Lost{Exposures: 5}) {
+	if lost := r.TakeLost(); lost != (events.Lost{Exposures: 5}) {
 		t.Errorf("%+v", lost)
 	}
 	seen := map[string]bool{}
@@ -188,7 +188,7 @@ func TestExposuresWithoutRoom(t *testing.T) {
 	if all, _ := r.Collect(everything); len(all) != 5 {
 		t.Errorf("%d exposures", len(all))
 	}
-	if lost := r.TakeLost(); lost != (usage.Lost{}) {
+	if lost := r.TakeLost(); lost != (events.Lost{}) {
 		t.Errorf("%+v", lost)
 	}
 }
@@ -244,7 +244,7 @@ func counter(t *testing.T, metrics prometheus.Gatherer, name, label string) floa
 func TestShare(t *testing.T) {
 	t.Parallel()
 	const subjects, share = 10_000, 0.2
-	file := keyFile(t, usage.NewKey())
+	file := keyFile(t, exposurekey.New())
 	rules := ruleset(t, 1)
 	chosen := func(file, flag string) []string {
 		r := recorder(t, func(o *events.Options) { o.Share, o.KeyFile = share, file })
@@ -267,7 +267,7 @@ func TestShare(t *testing.T) {
 	if n, deviation := float64(len(first)), math.Sqrt(subjects*share*(1-share)); math.Abs(n-subjects*share) > 6*deviation {
 		t.Errorf("%v of %v subjects", n, subjects)
 	}
-	if slices.Equal(first, chosen(keyFile(t, usage.NewKey()), "a")) {
+	if slices.Equal(first, chosen(keyFile(t, exposurekey.New()), "a")) {
 		t.Error("another key has the same subjects")
 	}
 	r := recorder(t, func(o *events.Options) { o.Share, o.KeyFile = share, file })
@@ -356,7 +356,7 @@ func TestOutcomesWithoutRoom(t *testing.T) {
 func TestKeyIsReadAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		file := keyFile(t, usage.NewKey())
+		file := keyFile(t, exposurekey.New())
 		r := recorder(t, func(o *events.Options) { o.KeyFile = file })
 		go func() { _ = r.Run(t.Context()) }()
 		rules := ruleset(t, 1)
@@ -376,7 +376,7 @@ func TestKeyIsReadAgain(t *testing.T) {
 		if again := one(); again != "" {
 			t.Errorf("told again after the file was damaged: %s", again)
 		}
-		if err := os.WriteFile(file, usage.NewKey().Text(), 0o600); err != nil {
+		if err := os.WriteFile(file, exposurekey.New().Text(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
-	"github.com/flagside/flagside/sync/usage"
 )
 
 // Tell takes over what an application tells. With ErrFull it takes nothing. accepted is how many events were taken, those of subjects outside of the
@@ -35,7 +34,7 @@ func (r *Recorder) Tell(all []Event, rules *eval.Ruleset, a counting.Application
 
 // outcomeOf returns what is reported of an event, and whether its subject is of the share.
 func (r *Recorder) outcomeOf(e *Event, a counting.Application, now time.Time) (one outcome, chosen bool) {
-	one = outcome{Outcome: usage.Outcome{At: now.UTC(), Event: e.Event, Value: e.Value, Error: e.Error, Flags: e.Flags}, application: a}
+	one = outcome{Outcome: Outcome{At: now.UTC(), Event: e.Event, Value: e.Value, Error: e.Error, Flags: e.Flags}, application: a}
 	if k := r.current(); k != nil && e.TargetingKey != "" {
 		sum := k.hasher.Subject(e.TargetingKey)
 		one.Subject = hex.EncodeToString(sum[:])

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/sidecar/usage/events"
 	"github.com/flagside/flagside/sync/usage"
 )
@@ -32,7 +33,7 @@ func newEventWorld(t *testing.T, dir string) *eventWorld {
 	t.Helper()
 	w := &eventWorld{world: newWorld(t, dir)}
 	file := filepath.Join(t.TempDir(), "exposure.key")
-	if err := os.WriteFile(file, usage.NewKey().Text(), 0o600); err != nil {
+	if err := os.WriteFile(file, exposurekey.New().Text(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -231,4 +232,11 @@ func TestDamagedReportOfEvents(t *testing.T) {
 			t.Errorf("%+v", lost)
 		}
 	})
+}
+
+// TestLimitsOfEvents wants what is taken from applications to fit into reports.
+func TestLimitsOfEvents(t *testing.T) {
+	if events.MaxName != usage.MaxEvent || events.MaxFlags != usage.MaxOutcomeFlags {
+		t.Error("the limits differ")
+	}
 }

@@ -167,13 +167,11 @@ func (s *Sender) deliverEvents(ctx context.Context, policies failsafe.Executor[a
 func (s *Sender) collect(now time.Time) {
 	r := newReport(s.options.Counts.Collect(), s.last, now)
 	r.Lost = s.spool.takeLost()
-	unkept := s.options.Events.TakeLost()
-	r.Lost.Exposures += unkept.Exposures
-	r.Lost.Outcomes += unkept.Outcomes
+	addLost(&r, s.options.Events.TakeLost())
 	s.options.Fill(&r)
 	s.last = now
 	if s.spool.size+eventsRoom <= s.spool.room/2 {
-		r.Exposures, r.Outcomes = s.options.Events.Collect(eventsAtOnce)
+		addEvents(&r, s.options.Events)
 	}
 	s.add(r)
 }
@@ -185,7 +183,9 @@ func (s *Sender) abandonEvents() {
 	}
 	s.options.Events.Discard()
 	now := time.Now().UTC()
-	s.add(usage.Report{From: now, To: now, Lost: s.options.Events.TakeLost()})
+	r := usage.Report{From: now, To: now}
+	addLost(&r, s.options.Events.TakeLost())
+	s.add(r)
 }
 
 // collectEvents makes a report of events, unless reports that wait have so many bytes already: then events wait where they are, so that they
@@ -195,7 +195,7 @@ func (s *Sender) collectEvents(now time.Time, room int) bool {
 		return false
 	}
 	r := usage.Report{From: now.UTC(), To: now.UTC()}
-	r.Exposures, r.Outcomes = s.options.Events.Collect(eventsAtOnce)
+	addEvents(&r, s.options.Events)
 	s.options.Fill(&r)
 	r.Unknown = nil // which a report of counts says
 	s.add(r)

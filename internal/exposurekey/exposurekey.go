@@ -1,4 +1,9 @@
-package usage
+// Package exposurekey has the keys with which sidecars hash who was given a variant, so that it is known to none who has only the hash.
+//
+// # Concurrency properties
+//
+// A [Hasher] is safe for concurrent use. A [Key] must not be changed once it is in use.
+package exposurekey
 
 import (
 	"bytes"
@@ -12,39 +17,38 @@ import (
 	"sync"
 )
 
-// MinKey is how many bytes a key for exposures has at least, and MaxKey how many at most.
+// Min is how many bytes a key has at least, and Max how many at most.
 const (
-	MinKey = 32
-	MaxKey = 1 << 10
+	Min = 32
+	Max = 1 << 10
 )
 
-// Key is the key for exposures of an environment. All its sidecars have the same, and
-// publishers have none: who a subject is can be found out only by who holds the key, for
-// targeting keys that they guess.
+// Key is the key for exposures of an environment. All its sidecars have the same, and publishers have none: who a subject is can be found out only
+// by who holds the key, for targeting keys that they guess.
 type Key []byte
 
-// NewKey returns a random key.
-func NewKey() Key {
-	k := make(Key, MinKey)
+// New returns a random key.
+func New() Key {
+	k := make(Key, Min)
 	_, _ = rand.Read(k) // it never fails
 	return k
 }
 
-// ParseKey reads the text of a file with a key: base64 (RFC 4648, section 4) of 32 bytes or more, with white space around it. Errors do not quote it.
-func ParseKey(text []byte) (Key, error) {
+// Parse reads the text of a file with a key: base64 (RFC 4648, section 4) of 32 bytes or more, with white space around it. Errors do not quote it.
+func Parse(text []byte) (Key, error) {
 	k, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
 	switch {
 	case err != nil:
 		return nil, errors.New("it is not base64: make a key with openssl rand -base64 32")
-	case len(k) < MinKey:
+	case len(k) < Min:
 		return nil, errors.New("the key is shorter than 32 bytes: make one with openssl rand -base64 32")
-	case len(k) > MaxKey:
+	case len(k) > Max:
 		return nil, errors.New("the key is longer than 1024 bytes: make one with openssl rand -base64 32")
 	}
 	return k, nil
 }
 
-// Text returns the text of a file with the key, which ParseKey reads.
+// Text returns the text of a file with the key, which Parse reads.
 func (k Key) Text() []byte {
 	return append(base64.StdEncoding.AppendEncode(nil, k), '\n')
 }
@@ -57,8 +61,8 @@ func (k Key) Hasher(environment string) *Hasher {
 	}}}
 }
 
-// Hasher hashes subjects: HMAC-SHA-256 with the key over the environment and the targeting
-// key, each after its length in bytes (32 bits, the highest first). It is safe for concurrent use.
+// Hasher hashes subjects: HMAC-SHA-256 with the key over the environment and the targeting key, each after its length in bytes (32 bits, the highest
+// first).
 type Hasher struct{ free sync.Pool } // of *hashing
 
 // hashing is the working memory of one hash.

@@ -1,4 +1,4 @@
-package usage_test
+package exposurekey_test
 
 import (
 	"bytes"
@@ -7,14 +7,14 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/flagside/flagside/sync/usage"
+	"github.com/flagside/flagside/internal/exposurekey"
 )
 
 // The hash was made with another implementation: Python's hmac.new(bytes(range(32)), b"\0\0\0\x04prod\0\0\0\x06user-1", "sha256").
 func TestSubjectIsHMAC(t *testing.T) {
 	t.Parallel()
-	var key usage.Key
-	for i := range usage.MinKey {
+	var key exposurekey.Key
+	for i := range exposurekey.Min {
 		key = append(key, byte(i))
 	}
 	sum := key.Hasher("prod").Subject("user-1")
@@ -26,7 +26,7 @@ func TestSubjectIsHMAC(t *testing.T) {
 // Subjects differ by environment, key and targeting key, and no two pairs of texts are one because of where the first ends.
 func TestSubjectsDiffer(t *testing.T) {
 	t.Parallel()
-	a, b := usage.NewKey(), usage.NewKey()
+	a, b := exposurekey.New(), exposurekey.New()
 	seen := map[[32]byte]bool{}
 	for _, sum := range [][32]byte{
 		a.Hasher("prod").Subject("user"), b.Hasher("prod").Subject("user"), a.Hasher("staging").Subject("user"), a.Hasher("prod").Subject("user2"),
@@ -55,9 +55,9 @@ func TestSubjectsDiffer(t *testing.T) {
 
 func TestKeyFiles(t *testing.T) {
 	t.Parallel()
-	key := usage.NewKey()
+	key := exposurekey.New()
 	for _, text := range []string{string(key.Text()), "  " + strings.TrimSpace(string(key.Text())) + "\r\n\n"} {
-		if again, err := usage.ParseKey([]byte(text)); err != nil || !bytes.Equal(again, key) {
+		if again, err := exposurekey.Parse([]byte(text)); err != nil || !bytes.Equal(again, key) {
 			t.Errorf("%v %v", again, err)
 		}
 	}
@@ -65,7 +65,7 @@ func TestKeyFiles(t *testing.T) {
 		"empty": "", "short": "c2hvcnQtc2VjcmV0", "two lines": "c2hvcnQtc2VjcmV0c2hvcnQtc2VjcmV0\nc2hvcnQtc2VjcmV0 c2hvcnQtc2VjcmV0", "raw": "\x00\x01\xff",
 		"URL alphabet": strings.Repeat("-_-_", 16), "large": strings.Repeat("QUFB", 400),
 	} {
-		_, err := usage.ParseKey([]byte(text))
+		_, err := exposurekey.Parse([]byte(text))
 		if err == nil {
 			t.Errorf("%s: taken for a key", name)
 		} else if text != "" && strings.Contains(err.Error(), text[:3]) {
