@@ -14,6 +14,7 @@ func speedFlags() []document.Document {
 	return []document.Document{
 		segmentDocument("employees", `{"ends_with":[{"var":"email"},"@example.com"]}`),
 		flagDocument("static", 1, ""),
+		flagDocument("exposed", 1, `,"exposures":true,"targeting":{"fractional":[["on",25],["off",75]]}`),
 		flagDocument("rule", 1, `,"targeting":{"if":[{"==":[{"var":"plan"},"pro"]},"on","off"]}`),
 		flagDocument("ten-rules", 1, `,"targeting":{"if":[`+tenRules()+`"on"]}`),
 		flagDocument("fractional", 1, `,"targeting":{"fractional":[["on",25],["off",75]]}`),

@@ -20,7 +20,7 @@ type said struct {
 	Tags                       []string
 	Description, Owner, Kind   string
 	Expires                    time.Time
-	InvalidLabels              bool
+	InvalidLabels, Exposures   bool
 }
 
 func saidBy(f *Flag) said {
@@ -33,7 +33,7 @@ func saidBy(f *Flag) said {
 	s := said{
 		Usable: f.Usable(), Enabled: f.Enabled(), DefaultVariant: name(f.DefaultVariant()), OffVariant: name(f.OffVariant()),
 		Targeting: string(f.Targeting()), Salt: f.Salt(), Prerequisites: f.Prerequisites(),
-		Tags: f.Tags(), Description: f.Description(), Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(), InvalidLabels: f.InvalidLabels(),
+		Tags: f.Tags(), Description: f.Description(), Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(), InvalidLabels: f.InvalidLabels(), Exposures: f.Exposures(),
 	}
 	for _, v := range f.Variants() {
 		if f.Variant(v.Name()) != v {
@@ -69,10 +69,10 @@ func TestDeclaration(t *testing.T) {
 	variants := map[string]string{"on": "1", "off": "0"}
 	prerequisites := []Prerequisite{{Flag: "other", Variants: []string{"on"}}}
 	f("", `{"state":"ENABLED","variants":{"on":1,"off":0},"defaultVariant":"on","offVariant":"off","targeting":{"if": [true,"on"]},`+
-		`"prerequisites":[{"flag":"other","variants":["on"]}],"salt":"s","tags":["a","b"],"owner":"team","description":"a \"b\" \u00e4","kind":"ops","expires":"2030-01-31"}`, said{
+		`"prerequisites":[{"flag":"other","variants":["on"]}],"salt":"s","exposures":true,"tags":["a","b"],"owner":"team","description":"a \"b\" \u00e4","kind":"ops","expires":"2030-01-31"}`, said{
 		Usable: true, Enabled: true, Variants: variants, DefaultVariant: "on", OffVariant: "off", Targeting: `{"if": [true,"on"]}`,
 		Prerequisites: prerequisites, Salt: "s", Tags: []string{"a", "b"}, Description: "a \"b\" ä", Owner: "team", Kind: "ops",
-		Expires: time.Date(2030, 2, 1, 0, 0, 0, 0, time.UTC),
+		Expires: time.Date(2030, 2, 1, 0, 0, 0, 0, time.UTC), Exposures: true,
 	})
 	f("", `{"state":"DISABLED","variants":{"on":1,"off":0},"targeting":{}}`, said{Usable: true, Variants: variants})
 	f("", `{"state":"DISABLED","variants":{"on":1,"off":0},"targeting":"on","prerequisites":[{"flag":"other","variants":["on"]}],"expires":"2030-01-31T12:00:00+01:00"}`, said{
@@ -81,7 +81,7 @@ func TestDeclaration(t *testing.T) {
 	f(CompatibilityFlagd, `{"STATE":"DISABLED","state":"ENABLED","Variants":{"on":1,"off":0},"Targeting":"on","salt":5,"Tags":["a"],"tags":["b"]}`, said{
 		Usable: true, Enabled: true, Variants: variants, Targeting: `"on"`, Tags: []string{"a", "b"},
 	})
-	f(CompatibilityFlagd, `{"state":"ENABLED","variants":{"on":1,"off":0},"tags":["a",5],"owner":1,"expires":5,"description":5}`, said{
+	f(CompatibilityFlagd, `{"state":"ENABLED","variants":{"on":1,"off":0},"tags":["a",5],"owner":1,"expires":5,"description":5,"exposures":true}`, said{
 		Usable: true, Enabled: true, Variants: variants, Tags: []string{"a"}, InvalidLabels: true, Owner: "1",
 	})
 	f(CompatibilityFlagd, `null`, said{Usable: true})

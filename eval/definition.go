@@ -21,6 +21,7 @@ type definition struct {
 	demands       demands
 	labels        labels
 	description   *syntax // nil if there is none
+	exposures     bool
 }
 
 // prerequisiteReference is one element of prerequisites, and where it stands.

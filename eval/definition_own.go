@@ -42,6 +42,8 @@ func (r *definitionReader) readOwn(name, spelled string, s *syntax) {
 		r.checkExpires(s)
 	case "tags":
 		r.checkTags(s)
+	case "exposures":
+		r.into.exposures = r.boolean(s, name)
 	default:
 		r.problem(s, "the member "+strconv.Quote(spelled)+" is not known", "correct its spelling, or begin it with x- to keep data of your own")
 	}
@@ -64,6 +66,14 @@ func (r *definitionReader) text(s *syntax, name string) string {
 		return ""
 	}
 	return s.text
+}
+
+func (r *definitionReader) boolean(s *syntax, name string) bool {
+	if s.kind != kindBool {
+		r.problem(s, name+" must be true or false", "")
+		return false
+	}
+	return s.text == "true"
 }
 
 // oneOf returns the string, or the first of the allowed ones if it is none of them.

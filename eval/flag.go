@@ -37,6 +37,7 @@ type Flag struct {
 	broken   bool               // no version of the document could ever be compiled
 	enabled  bool               // as the document says
 	urgent   bool               // see Urgent
+	subject  int32              // one more than the slot of the targeting key if the flag asks for exposures, otherwise 0
 	rejected *document.Document // the newest document, if it could not be compiled
 	uses     []document.ID      // the documents that this version depends on, in order
 	requires []document.ID      // uses, and what the rejected document depends on

@@ -73,6 +73,9 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 	if id, ok := findMember(p.metadata, "flagSetId"); ok {
 		f.setID = id.text
 	}
+	if definition.exposures {
+		f.subject = int32(u.attributes.slot([]string{"targetingKey"})) + 1 // #nosec G115 -- far fewer
+	}
 	if definition.targeting != nil {
 		u.compileRule(f, definition.targeting, p)
 	}

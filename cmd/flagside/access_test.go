@@ -86,6 +86,14 @@ func TestCredentials(t *testing.T) {
 	write(filepath.Join(data, "trust"), "roots")
 	f(exitOK, "sidecar --credentials", add...)
 	f(exitFailure, "has a user prod", add...)
+	f(exitOK, "web", "add", "web", "--data-dir", data, "--environment", "prod", "--exposure-key", out("prod.key"), "--out", out("web"))
+	f(exitOK, "batch", "add", "batch", "--data-dir", data, "--environment", "prod", "--exposure-key", out("prod.key"), "--out", out("batch"))
+	f(exitFailure, "roots: it is not base64", "add", "other", "--data-dir", data, "--environment", "prod", "--exposure-key", trust, "--out", out("x"))
+	f(exitConfiguration, "publishers need no key", "add", "other", "--role", "publisher", "--data-dir", data, "--exposure-key", out("prod.key"), "--out", out("x"))
+	key, err := os.ReadFile(out("prod.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	f(exitFailure, "not empty", "add", "other", "--data-dir", data, "--environment", "prod", "--out", out("prod"))
 	f(exitFailure, "authority.pemx", "add", "other", "--data-dir", data, "--environment", "prod", "--ca", ca+"x", "--out", out("x"))
 	f(exitOK, "main", "add", "main", "--role", "publisher", "--nats-users", users, "--trust-file", trust, "--nats-ca", ca, "--out", out("main"))
@@ -93,8 +101,10 @@ func TestCredentials(t *testing.T) {
 	f(exitOK, "nsc add account --name SC_prod", "config", "--data-dir", data, "--format", "jwt")
 
 	for name, want := range map[string]map[string]string{
-		"prod": {"nats.nkey": "SU", "trust": "roots"},
-		"main": {"nats.nkey": "SU", "trust": "other roots", "ca.pem": "authorities"},
+		"prod":  {"nats.nkey": "SU", "trust": "roots"},
+		"web":   {"nats.nkey": "SU", "trust": "roots", "exposure.key": string(key)},
+		"batch": {"nats.nkey": "SU", "trust": "roots", "exposure.key": string(key)},
+		"main":  {"nats.nkey": "SU", "trust": "other roots", "ca.pem": "authorities"},
 	} {
 		found, err := os.ReadDir(out(name))
 		if info, statErr := os.Stat(out(name)); err != nil || statErr != nil || len(found) != len(want) || info.Mode().Perm() != 0o700 {
@@ -115,7 +125,7 @@ func TestCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, err := natsserver.ReadUsers(users)
-	if err != nil || len(all) != 2 || all[0].Name != "prod" || all[1].Role != natsserver.RolePublisher {
+	if err != nil || len(all) != 4 || all[0].Name != "prod" || all[3].Role != natsserver.RolePublisher {
 		t.Errorf("%+v, %v", all, err)
 	}
 	kept, err := os.ReadFile(users)

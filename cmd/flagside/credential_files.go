@@ -7,11 +7,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/flagside/flagside/internal/exposurekey"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
 // credentialFiles say what goes into a directory of credentials, and where that is.
-type credentialFiles struct{ trust, ca, natsCA, out string }
+type credentialFiles struct{ trust, ca, natsCA, exposures, out string }
 
 // write makes the directory. It reads everything first, so that nothing is left behind when a file is missing.
 func (f credentialFiles) write(seed []byte, dataDir string) error {
@@ -25,15 +26,38 @@ func (f credentialFiles) write(seed []byte, dataDir string) error {
 			return fmt.Errorf("CA certificates: %w", err)
 		}
 	}
+	key, err := f.exposureKey()
+	if err != nil {
+		return err
+	}
 	if err := emptyDirectory(f.out); err != nil {
 		return err
 	}
-	for name, text := range flagsync.CredentialsFiles(seed, trust, authority) {
+	for name, text := range flagsync.CredentialsFiles(seed, trust, authority, key) {
 		if err := writeNew(filepath.Join(f.out, name), text); err != nil {
 			return fmt.Errorf("credentials: %w", err)
 		}
 	}
 	return nil
+}
+
+// exposureKey returns the text of the key for exposures, nil without one. The first time it makes the file.
+func (f credentialFiles) exposureKey() ([]byte, error) {
+	if f.exposures == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(f.exposures)
+	if errors.Is(err, os.ErrNotExist) {
+		text = exposurekey.New().Text()
+		err = writeNew(f.exposures, text)
+	}
+	if err == nil {
+		_, err = exposurekey.Parse(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key for exposures: %s: %w", f.exposures, err)
+	}
+	return text, nil
 }
 
 // emptyDirectory makes a directory that only its owner can look into.

@@ -58,6 +58,8 @@ func credentialsAddCommand() commandline.Invocation {
 	set.File(&a.files.trust, "trust-file", "", "file with the root keys, which is copied; without it trust in --data-dir")
 	set.File(&a.files.ca, "ca", "", "PEM file with the CA certificates for the NATS server, which is copied; without it the one of --nats-ca, if there is one")
 	set.File(&a.files.natsCA, "nats-ca", "", "PEM file with CA certificates that publisher serve has, as it reads it")
+	set.File(&a.files.exposures, "exposure-key", "",
+		"file with the environment's key for exposures, which is copied; it is made if it does not exist, and all sidecars of the environment need the same")
 	set.Directory(&a.files.out, "out", "", "directory to write the credentials to; it must be empty, or not exist").Require()
 	return commandline.Invocation{
 		Set: set, Changes: true,
@@ -77,6 +79,9 @@ func (a *adding) validate() error {
 	a.user.Role = natsserver.Role(a.role)
 	if a.user.Role == natsserver.RoleSidecar && len(a.user.Environments) != 1 {
 		return errors.New("say with --environment which one environment the sidecar follows")
+	}
+	if a.user.Role != natsserver.RoleSidecar && a.files.exposures != "" {
+		return errors.New("--exposure-key is for sidecars: publishers need no key for exposures")
 	}
 	if a.files.trust == "" && a.users.dataDir == "" {
 		return errors.New("say where the root keys are: give --trust-file, or --data-dir with the file trust in it")

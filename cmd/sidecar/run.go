@@ -35,6 +35,7 @@ type given struct {
 	place         place
 	reports       bool
 	usage         bool
+	sample        string
 	logging       commandline.Logging
 }
 
@@ -47,7 +48,7 @@ func options(s *given) *config.Set {
 	set.String(&o.Environment, "environment", "", "environment whose flags are evaluated, such as prod").Require()
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
 	set.Directory(&o.Credentials, "credentials", "",
-		"directory with the credentials created by flagside credentials add; replaces --nats-nkey, --nats-ca and --trust-file")
+		"directory with the credentials created by flagside credentials add; replaces --nats-nkey, --nats-ca, --trust-file and --exposure-key-file")
 	set.File(&o.TrustFile, "trust-file", "",
 		"file with the root keys of the publisher: copy trust from its data directory; required unless --credentials is given")
 	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log; needed through a leaf node on servers without flagside's accounts")
@@ -91,7 +92,12 @@ func options(s *given) *config.Set {
 		"version of the application in status reports and counts of evaluations; set the variable to the pod's label app.kubernetes.io/version with the downward API")
 	set.Map(&o.Identity.Labels, "label", "name=value in status reports, such as team=shop; at most 8; may be repeated, in the file an object")
 	set.Bool(&s.usage, "usage", true,
-		"report to publishers once a minute how often flags were evaluated, by variant and application and never for whom; see docs/usage.md")
+		"report to publishers once a minute how often flags were evaluated, by variant and application and never for whom, and with it exposures and outcomes; see docs/usage.md")
+	set.File(&o.ExposureKeyFile, "exposure-key-file", "",
+		"file with the environment's key for exposures, 32 bytes or more in base64; reloaded when it changes; without it no exposures are reported, "+
+			"and outcomes have no subject; see docs/usage.md")
+	set.String(&s.sample, "exposure-sample", "1",
+		"share of subjects whose exposures and outcomes are reported, above 0 and up to 1; the same subjects for all flags and sidecars with the same key")
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
 	set.File(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; turns on TLS on the TCP ports for applications")
 	set.File(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
@@ -149,6 +155,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	o.Context.Static = s.place.addTo(o.Context.Static)
 	o.Identity, o.NoReports = s.place.identify(o.Identity), !s.reports
 	o.NoUsage = !s.usage
+	if o.ExposureSample, err = parseShare(s.sample); err != nil {
+		fmt.Fprintf(stderr, "sidecar: --exposure-sample: %v\n", err)
+		return exitConfiguration
+	}
 	o.Version = telemetry.Version()
 	o.Remembered = remembered
 	o.Logger = logger
@@ -172,6 +182,15 @@ func answersMemory(kib int) int64 {
 		return -1
 	}
 	return int64(kib) << 10
+}
+
+// parseShare reads a share that is more than nothing.
+func parseShare(text string) (float64, error) {
+	share, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(share > 0 && share <= 1) {
+		return 0, fmt.Errorf("%q is no share of subjects: want a number above 0, up to 1, such as 0.1", text)
+	}
+	return share, nil
 }
 
 // parseMode reads the mode of a file in octal digits.

@@ -85,6 +85,8 @@ func TestActions(t *testing.T) {
 			0, "192.0.2.1", "",
 		},
 		{"credentials that are not there", nil, []string{"--environment", "prod", "--credentials", "/nonexistent"}, 2, "", "/nonexistent/nats.nkey"},
+		{"no share of subjects", nil, []string{"--environment", "prod", "--exposure-sample", "0"}, 2, "", "--exposure-sample"},
+		{"a share of subjects that is none", nil, []string{"--environment", "prod", "--exposure-sample", "10%"}, 2, "", "such as 0.1"},
 		{"wrong address", nil, []string{"--environment", "prod", "--ofrep-addr", "nowhere"}, 2, "", "--ofrep-addr"},
 	}
 	for _, c := range cases {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/open-feature/go-sdk-contrib/providers/ofrep"
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
@@ -22,7 +21,7 @@ func run(ctx context.Context) error {
 	if endpoint == "" {
 		endpoint = "http://127.0.0.1:8016"
 	}
-	if err := openfeature.SetProviderWithContextAndWait(ctx, ofrep.NewProvider(endpoint)); err != nil {
+	if err := openfeature.SetProviderWithContextAndWait(ctx, newTrackingProvider(endpoint)); err != nil {
 		return err
 	}
 	defer openfeature.Shutdown()
@@ -34,6 +33,7 @@ func run(ctx context.Context) error {
 			return err
 		}
 		fmt.Printf("%s new-checkout=%t variant=%s reason=%s\n", email, checkout.Value, checkout.Variant, checkout.Reason)
+		client.Track(ctx, "visit", user, openfeature.NewTrackingEventDetails(1))
 	}
 	// A flag that does not exist is no failure of the application: its own default applies.
 	missing, err := client.StringValueDetails(ctx, "no-such-flag", "my default", openfeature.EvaluationContext{})

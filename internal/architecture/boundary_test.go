@@ -129,7 +129,7 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 	all := readSource(t)
 	var smaller []string
 	for _, size := range [][]string{
-		{"internal/fileaccess", "internal/ending", "internal/lifecycle"},
+		{"internal/fileaccess", "internal/ending", "internal/lifecycle", "internal/exposurekey"},
 		{"internal/reload"},
 		{"internal/config", "internal/health", "internal/kubernetes", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"},
 	} {

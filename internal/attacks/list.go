@@ -163,6 +163,7 @@ func All() []Attack {
 		{Machine, Warm, "internal/sidecar", "TestAStateThatWasSignedWrongly", ""},
 		{DiskThief, RestartFromDisk, "cache", "TestFilesArePrivate", ""},
 		{DiskThief, Erasure, "sync", "TestPersonHash", ""},
+		{DiskThief, Warm, "internal/dev", "TestContextsStayInThePod", ""},
 		{DiskWriter, RestartFromDisk, "cache", "TestForgedSnapshot", ""},
 		{DiskWriter, RestartFromDisk, "cache", "TestForgedTail", ""},
 		{DiskWriter, RestartFromDisk, "cache", "TestForgedLastGood", ""},
@@ -172,6 +173,10 @@ func All() []Attack {
 		{DiskWriter, ColdStart, "cache", "TestForgedBundle", ""},
 		{Application, Warm, "internal/sidecar/resolver", "TestABulkAnswerEndsWhenItsClientIsGone", ""},
 		{Application, Warm, "internal/sidecar/resolver", "TestABulkAnswerEndsWhenItsTimeIsOver", ""},
+		{Application, Warm, "internal/sidecar/ofrep", "TestEvents", ""},
+		{Application, Warm, "internal/sidecar/ofrep", "TestEventsNeedAToken", ""},
+		{Application, Warm, "internal/sidecar/usage/events", "TestOutcomesWithoutRoom", ""},
+		{Application, Warm, "internal/sidecar/usage/sending", "TestEventsNeverTakeThePlaceOfCounts", ""},
 		{Application, Warm, "internal/listen", "TestAStalledClientIsCutOff", ""},
 		{Application, Warm, "internal/sidecar", "TestAnswersBeyondTheBudgetAreRefused", ""},
 		{Application, Warm, "eval", "TestAttributesThatTakeTooMuchEndTheEvaluation", ""},
@@ -290,6 +295,9 @@ func All() []Attack {
 		{Cluster, Provisioning, "internal/publisher/provision", "TestCredentialsOfOthers", ""},
 		{Cluster, Provisioning, "internal/publisher/provision", "TestCredentialsFollow", ""},
 		{Cluster, Provisioning, "internal/publisher/provision", "TestUnreadableCredentials", ""},
+		{Cluster, Provisioning, "internal/publisher/provision", "TestKeyForExposures", ""},
+		{Cluster, Provisioning, "internal/publisher/provision", "TestOtherKeyForExposures", ""},
+		{Cluster, Provisioning, "internal/publisher/provision", "TestUnreadableKeyForExposures", ""},
 		{Cluster, Provisioning, "cmd/flagside", "TestProvisionedInstallation", ""},
 	}
 }

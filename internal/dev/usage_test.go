@@ -34,17 +34,21 @@ type onePublisher struct {
 	stop func()
 }
 
-func startPublisher(t *testing.T, s *natstest.Server) onePublisher {
+func startPublisher(t *testing.T, s *natstest.Server, adjust ...func(*publisher.Options)) onePublisher {
 	t.Helper()
 	policy := filepath.Join(t.TempDir(), "policy.cedar")
 	if err := os.WriteFile(policy, []byte("permit (principal, action, resource);"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := publisher.New(publisher.Options{
+	o := publisher.Options{
 		Policy: policy,
 		NATS:   s.URL(), KeysDir: trusttest.Default().Directory(t), AdminAddr: "127.0.0.1:0", UsageInterval: 20 * time.Millisecond, UsageBytes: 64 << 20,
 		FixedTokens: []access.FixedToken{{Secret: fleetSecret, Principal: access.Principal{ID: "admin", Kind: access.KindDev, Groups: []string{access.RoleAdmin}}}},
-	})
+	}
+	for _, change := range adjust {
+		change(&o)
+	}
+	p, err := publisher.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/sidecar/usage/events"
 	"github.com/flagside/flagside/internal/sidecar/usage/sending"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/status"
@@ -22,12 +23,24 @@ const usageDir = "usage"
 func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Registerer) (*sending.Sender, error) {
 	fill := func(r *usage.Report) { s.fillUsage(r, counts.Telling(time.Now())) }
 	o := sending.Options{
-		Counts: counts, Boot: s.boot, Fill: fill, Epoch: s.usageEpoch, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
+		Counts: counts, Events: s.events, Boot: s.boot, Fill: fill, Epoch: s.usageEpoch, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
 	}
 	if s.options.DataDir != "" {
 		o.Dir = filepath.Join(s.options.DataDir, usageDir)
 	}
 	return sending.New(o)
+}
+
+// newEvents returns what keeps exposures and outcomes until they are reported.
+func (s *Sidecar) newEvents(counts *counting.Counts, metrics prometheus.Registerer) (*events.Recorder, error) {
+	share := s.options.ExposureSample
+	if share == 0 {
+		share = DefaultExposureSample
+	}
+	return events.New(events.Options{
+		Environment: s.options.Environment, Share: share, Applications: counts.ApplicationName, KeyFile: s.options.ExposureKeyFile,
+		Metrics: metrics, Logger: s.logger,
+	})
 }
 
 // fillUsage adds to a report who the sidecar is, and how many clients evaluate by themselves and do not tell how often: all

@@ -14,6 +14,6 @@ func (o Options) verifyFiles() error {
 		}
 	}
 	settings := []string{o.TrustFile, o.BootstrapFile, o.NATSCA, o.NATSCertificate, o.TLS.Certificate, o.TLS.ClientCA}
-	secrets := []string{o.NATSCredentials, o.NATSNKey, o.NATSCertificateKey, o.TLS.Key, o.OFREPAuthFile, o.FlagdAuthFile}
+	secrets := []string{o.NATSCredentials, o.NATSNKey, o.NATSCertificateKey, o.TLS.Key, o.OFREPAuthFile, o.FlagdAuthFile, o.ExposureKeyFile}
 	return fileaccess.VerifyAll(settings, secrets, func(file, warning string) { o.Logger.Warn().Str("file", file).Msg(warning) })
 }

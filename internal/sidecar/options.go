@@ -40,6 +40,7 @@ const (
 	DefaultCatchUpGrace   = time.Second
 	DefaultBarrierSpacing = time.Millisecond
 	DefaultPastRevisions  = 16
+	DefaultExposureSample = 1.0
 )
 
 // minInFlight is the least that a port may have under way, in bytes.
@@ -72,7 +73,7 @@ type Options struct {
 	NATSDomain string
 	// NATSInsecure lets the connection go without TLS beyond loopback.
 	NATSInsecure bool
-	// Credentials is a directory with the credentials that "flagside credentials add" makes: it stands for NATSNKey, NATSCA and TrustFile.
+	// Credentials is a directory with the credentials that "flagside credentials add" makes: it stands for NATSNKey, NATSCA, TrustFile and ExposureKeyFile.
 	// Files may be symbolic links. Empty means that these stand for themselves.
 	Credentials string
 	// TrustFile is the path of the trust file of the installation: what is not proved by the keys in it is not believed. Trust has the content
@@ -169,6 +170,11 @@ type Options struct {
 	NoUsage bool
 	// UsageInterval is how often counts are sent, on average; 0 means sending.Interval.
 	UsageInterval time.Duration
+	// ExposureKeyFile is the path of a file with the environment's key for exposures, see package exposurekey; it is read again when it changes.
+	// Without it no exposures are reported, and outcomes have no subject.
+	ExposureKeyFile string
+	// ExposureSample is the share of subjects whose exposures and outcomes are reported, up to 1; 0 means DefaultExposureSample.
+	ExposureSample float64
 	// Version is what the sidecar calls itself in /status, metrics, status reports and to the NATS server; empty means "devel".
 	Version string
 	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.
@@ -208,6 +214,10 @@ func (o Options) withCredentials() Options {
 	ca := filepath.Join(o.Credentials, flagsync.CredentialsCA)
 	if _, err := os.Stat(ca); o.NATSCA == "" && err == nil {
 		o.NATSCA = ca
+	}
+	key := filepath.Join(o.Credentials, flagsync.CredentialsExposures)
+	if _, err := os.Stat(key); o.ExposureKeyFile == "" && err == nil {
+		o.ExposureKeyFile = key
 	}
 	return o
 }
@@ -313,6 +323,9 @@ func (o Options) Validate() error {
 	}
 	if o.PastRevisions < 0 || o.PastRevisions > maxPastRevisions {
 		errs = append(errs, fmt.Errorf("--past-revisions %d: want 0 to %d", o.PastRevisions, maxPastRevisions))
+	}
+	if !(o.ExposureSample >= 0 && o.ExposureSample <= 1) {
+		errs = append(errs, fmt.Errorf("--exposure-sample %v: want a share of subjects above 0, up to 1", o.ExposureSample))
 	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("--metrics-per-flag %d: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))

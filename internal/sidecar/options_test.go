@@ -14,6 +14,8 @@ func TestBoundsOfRequestsAreChecked(t *testing.T) {
 	for want, o := range map[string]Options{
 		"--max-evaluation-work: 999 nodes for one evaluation: want 1000 to 1000000000": {MaxEvaluationWork: 999},
 		"--max-evaluation-work: -1 nodes":                                              {MaxEvaluationWork: -1},
+		"--exposure-sample 1.5: want":                                                  {ExposureSample: 1.5},
+		"--exposure-sample -1: want":                                                   {ExposureSample: -1},
 		"--request-timeout cannot be negative":                                         {RequestTimeout: -time.Second},
 	} {
 		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
@@ -40,6 +42,18 @@ func TestCredentialsStandForOptions(t *testing.T) {
 	f(files{}, files{NKey: in("nats.nkey"), CA: in("ca.pem"), Trust: in("trust")})
 	f(files{NKey: "n", CA: "c", Trust: "t"}, files{NKey: "n", CA: "c", Trust: "t"})
 	f(files{Credentials: "jwt"}, files{Credentials: "jwt", CA: in("ca.pem"), Trust: in("trust")})
+	if got := (Options{Credentials: dir}).withCredentials().ExposureKeyFile; got != "" {
+		t.Errorf("a key for exposures of %s, which is not there", got)
+	}
+	if err := os.WriteFile(in("exposure.key"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := (Options{Credentials: dir}).withCredentials().ExposureKeyFile; got != in("exposure.key") {
+		t.Errorf("a key for exposures of %q", got)
+	}
+	if got := (Options{Credentials: dir, ExposureKeyFile: "k"}).withCredentials().ExposureKeyFile; got != "k" {
+		t.Errorf("a key for exposures of %q", got)
+	}
 	if got := (Options{NATSNKey: "n"}).withCredentials(); got.TrustFile != "" || got.NATSNKey != "n" {
 		t.Errorf("without a directory: %+v", got)
 	}

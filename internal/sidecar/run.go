@@ -32,6 +32,9 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	if s.reporter != nil {
 		parts.Start(lifecycle.Part{Name: "status reports", Run: s.reporter.Run})
 	}
+	if s.events != nil {
+		parts.Start(lifecycle.Part{Name: "exposures", Run: s.events.Run})
+	}
 	if s.usage != nil { // what is counted last is sent once all is answered, and before the connection is closed
 		parts.Start(lifecycle.Part{Name: "usage", Run: s.usage.Run})
 	}

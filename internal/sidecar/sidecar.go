@@ -30,6 +30,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/reporting"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/sidecar/usage/events"
 	"github.com/flagside/flagside/internal/sidecar/usage/sending"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
@@ -64,6 +65,7 @@ type Sidecar struct {
 	health      *health.Tracker
 	reporter    *reporting.Reporter // nil if nothing is reported
 	usage       *sending.Sender     // nil if nothing is reported
+	events      *events.Recorder    // nil if nothing is reported
 
 	readyWhen readyWhen
 	started   atomic.Bool // the time to catch up with the log before the first answer is over
@@ -128,13 +130,16 @@ func (s *Sidecar) assemble() error {
 	var counts *counting.Counts
 	if !s.options.NoUsage {
 		counts = counting.New(s.options.Identity.Application)
+		if s.events, err = s.newEvents(counts, registry); err != nil {
+			return err
+		}
 		if s.usage, err = s.newSender(counts, registry); err != nil {
 			return err
 		}
 	}
 	s.resolver, err = resolver.New(resolver.Options{
 		Views: s.store, Past: s.store, Baggage: s.options.RevisionFromBaggage, Log: followed{s}, EstimatedAge: s.store.EstimatedAge,
-		Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory, Timeout: s.options.RequestTimeout, Usage: counts,
+		Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory, Timeout: s.options.RequestTimeout, Usage: counts, Events: s.events,
 		Enrichment: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {

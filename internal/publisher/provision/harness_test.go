@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/kubernetes"
 	"github.com/flagside/flagside/internal/kubernetestest"
 	"github.com/flagside/flagside/internal/publisher/keys"
@@ -68,7 +69,7 @@ func newCluster(t *testing.T, namespaces ...string) *cluster {
 	c.Watch(func(s kubernetes.Secret) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		for _, member := range []string{"ca.key", "root.key", "signing.key", "token", "nats.nkey"} {
+		for _, member := range []string{"ca.key", "root.key", "signing.key", "token", "nats.nkey", "exposure.key"} {
 			if value := s.Data[member]; len(value) > 0 {
 				c.stored[string(value)] = s.String() + " " + member
 			}
@@ -232,13 +233,18 @@ func (c *cluster) verify(t *testing.T, p provision.Plan) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keyOf := map[string]string{}
 	for _, s := range p.Sidecars {
 		i := slices.IndexFunc(users, func(u natsserver.User) bool { return u.Name == s.Name })
 		if i < 0 || !slices.Equal(users[i].Environments, []string{s.Environment}) || users[i].Role != natsserver.RoleSidecar {
 			t.Fatalf("there is no NATS user %s: %+v", s.Name, users)
 		}
 		for _, namespace := range s.Namespaces {
-			d := data(namespace, s.Secret, "nats.nkey", "trust", "ca.pem")
+			d := data(namespace, s.Secret, "nats.nkey", "trust", "ca.pem", exposures)
+			if _, err := exposurekey.Parse(d[exposures]); err != nil || keyOf[s.Environment] != "" && keyOf[s.Environment] != string(d[exposures]) {
+				t.Errorf("%s/%s has another key for exposures than others of environment %s: %v", namespace, s.Secret, s.Environment, err)
+			}
+			keyOf[s.Environment] = string(d[exposures])
 			nkey, err := natsserver.NKeyOf(d["nats.nkey"])
 			if err != nil || nkey != users[i].NKey || string(d["trust"]) != string(files["trust"]) || string(d["ca.pem"]) != string(authority) {
 				t.Errorf("%s/%s does not fit: %v", namespace, s.Secret, err)

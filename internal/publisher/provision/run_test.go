@@ -396,7 +396,7 @@ func TestCredentialsFollow(t *testing.T) {
 
 	other := newCluster(t, "flagside", "shop")
 	other.must(t, plan(t))
-	before := map[string]string{"nats.nkey": seed, "ca.pem": "second", "trust": other.text(t, "flagside/flags-keys", "trust")}
+	before := map[string]string{"nats.nkey": seed, "ca.pem": "second", "trust": other.text(t, "flagside/flags-keys", "trust"), exposures: c.text(t, at, exposures)}
 	c.put(t, "shop", "flags-sidecar-prod", before)
 	results := c.must(t, p)
 	outcomes(t, results, nil)

@@ -27,6 +27,8 @@ type credentials struct {
 	nkey string // its public key
 	// replaces says that the seed takes the place of one that is in no Secret any more.
 	replaces bool
+	// exposures is the text of the environment's key for exposures; nil if it cannot be known which one that is.
+	exposures []byte
 }
 
 // sidecars stores the credentials of all sidecars, and returns the users that their seeds are of.
@@ -90,6 +92,8 @@ func (r *run) sidecar(ctx context.Context, s Sidecar, users []natsserver.User, c
 	}
 	defer clear(c.seed)
 	user.NKey = c.nkey
+	c.exposures, failed = r.exposureKey(ctx, s, places, len(unread) == 0)
+	defer clear(c.exposures)
 	for _, p := range places {
 		switch err := r.place(ctx, s, p, c, common); {
 		case errors.Is(err, kubernetes.ErrConflict):
@@ -146,7 +150,7 @@ func choose(user natsserver.User, users []natsserver.User, places []place) (cred
 
 // place stores credentials in a Secret, unless it has other ones.
 func (r *run) place(ctx context.Context, s Sidecar, p place, c credentials, common shared) error {
-	files := flagsync.CredentialsFiles(c.seed, []byte(common.trust.String()), common.ca)
+	files := flagsync.CredentialsFiles(c.seed, []byte(common.trust.String()), common.ca, c.exposures)
 	what := "credentials of sidecars of environment " + s.Environment
 	next := ""
 	if c.replaces {
@@ -192,6 +196,14 @@ func amendments(p place, files map[string][]byte, trust changelog.Trust) (data m
 		data[flagsync.CredentialsTrust], reason = files[flagsync.CredentialsTrust], "the trust file is newer"
 	case isOther(there, trust):
 		next = "its trust file is of another installation, whose flags the sidecars expect: delete the Secret if that is over, and the next run makes it again"
+	}
+	switch key, there := files[flagsync.CredentialsExposures], p.secret.Data[flagsync.CredentialsExposures]; {
+	case key == nil:
+	case len(there) == 0:
+		data[flagsync.CredentialsExposures], reason = key, "it had no key for exposures"
+	case !sameKey(there, key) && next == "":
+		next = "its key for exposures is another than that of other sidecars of the environment, or none at all: remove " + flagsync.CredentialsExposures +
+			" from the Secret, and the next run puts theirs into it"
 	}
 	if p.nkey == "" {
 		data[flagsync.CredentialsNKey], reason = files[flagsync.CredentialsNKey], "it had no seed"

@@ -83,8 +83,11 @@ func (f *Fold) concerned(m Message) []ID {
 
 // says reports whether a report has anything for a segment.
 func says(r *usage.Report) bool {
-	return r.Sum() > 0 || len(r.NotFound) > 0 || r.NotFoundOthers > 0 || r.Lost != (usage.Lost{})
+	return r.Sum() > 0 || len(r.NotFound) > 0 || r.NotFoundOthers > 0 || lostCounts(r)
 }
+
+// lostCounts reports whether a report says that counts were lost. Exposures and outcomes are no counts.
+func lostCounts(r *usage.Report) bool { return r.Lost.Reports > 0 || r.Lost.Evaluations > 0 }
 
 // known reports whether a message was folded before.
 func (f *Fold) known(m Message) bool {
@@ -157,7 +160,7 @@ func (f *Fold) add(m Message) {
 	}
 	f.uses(r, at)
 	f.Place.Reports++
-	if r.Lost != (usage.Lost{}) {
+	if lostCounts(r) {
 		f.Place.Lost, f.Place.LostAt = sumOf(f.Place.Lost, r.Lost), m.Received
 	}
 	if r.Unchanged > 0 && at.After(f.Place.UnchangedAt) {

@@ -288,6 +288,28 @@ func TestWhatIsNotCountedIsTold(t *testing.T) {
 	}
 }
 
+// TestEventsAreNotFolded wants exposures and outcomes, and those that are lost, to be no counts and none that are missing.
+func TestEventsAreNotFolded(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	f := b.open()
+	events := report.Report{Boot: boot(1), N: 1, From: noon, To: noon}
+	events.Lost = report.Lost{Exposures: 3, Outcomes: 4}
+	for range 5 {
+		events.Exposures = append(events.Exposures, report.Exposure{At: noon, Flag: "f", Variant: "on", Subject: "s"})
+		events.Outcomes = append(events.Outcomes, report.Outcome{At: noon, Event: "e"})
+	}
+	b.add(f, noon, message(1, noon, events))
+	b.write(f)
+	want := usage.Place{Covered: 1, Since: noon, Until: noon, Boots: map[string]usage.Boot{boot(1): {N: 1, At: noon.Unix()}}, Reports: 1}
+	if diff := cmp.Diff(want, b.open().Place); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(b.segments) != 0 {
+		t.Errorf("%d segments of no counts", len(b.segments))
+	}
+}
+
 // When reports come from another stream, what the one before had may be missed.
 func TestAnotherStream(t *testing.T) {
 	t.Parallel()

@@ -62,6 +62,9 @@ func resolve[T any](ctx context.Context, s *Server, asked question, read func(ev
 		s.eventRepeat.kept(time.Now())
 	}
 	a, err := answerOf(&result, read)
+	if err == nil {
+		q.Exposed(&result)
+	}
 	a.reason = string(reasonOf(&result, q.Demanding() || !q.Newest()))
 	return a, err
 }

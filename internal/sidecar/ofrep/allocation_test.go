@@ -9,10 +9,16 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/exposurekey"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
+	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/sidecar/usage/events"
 )
 
 // A single evaluation of a scalar flag allocates nothing once its memory is warm, stale or not: nothing is known of the age here.
@@ -102,6 +108,36 @@ func TestTokensDoNotAllocate(t *testing.T) {
 	})
 	if allocations != 0 || ctx.Response.StatusCode() != fasthttp.StatusOK {
 		t.Errorf("%v allocations, status %d", allocations, ctx.Response.StatusCode())
+	}
+}
+
+// An exposure that was told before does not either, counted and with a key.
+func TestRepeatedExposuresDoNotAllocate(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "exposure.key")
+	if err := os.WriteFile(key, exposurekey.New().Text(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	counts, metrics := counting.New("shop"), prometheus.NewRegistry()
+	recorder, err := events.New(events.Options{
+		Environment: "test", Share: 1, Applications: counts.ApplicationName, KeyFile: key, Metrics: metrics, Logger: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newHandler(t, func(o *Options, store *cache.Store) {
+		if o.Resolver, err = resolver.New(resolver.Options{Views: store, Usage: counts, Events: recorder, Metrics: metrics}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	var ctx fasthttp.RequestCtx
+	ask(&ctx, "exposed", contextBody)
+	s.handle(&ctx)
+	allocations := testing.AllocsPerRun(1000, func() {
+		ctx.Response.Reset()
+		s.handle(&ctx)
+	})
+	if allocations != 0 || ctx.Response.StatusCode() != fasthttp.StatusOK || recorder.Waiting() != 1 {
+		t.Errorf("%v allocations, status %d, %d exposures", allocations, ctx.Response.StatusCode(), recorder.Waiting())
 	}
 }
 

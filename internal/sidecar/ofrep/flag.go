@@ -48,6 +48,7 @@ func (s *Server) flag(ctx *fasthttp.RequestCtx, x *exchange) error {
 	if err != nil {
 		return err
 	}
+	q.Exposed(&result)
 	setBody(ctx, statusOf(result.ErrorCode), appendResult(buffer(ctx), x.key, &result))
 	return nil
 }

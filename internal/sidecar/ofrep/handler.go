@@ -24,6 +24,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuseUnauthorized(ctx)
 	case s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
 		s.openStream(ctx)
+	case !target.known && isEvents(ctx.Request.Header.RequestURI()):
+		s.takeEvents(ctx)
 	case !target.known && !isEvaluations(ctx.Request.Header.RequestURI()):
 		refuse(ctx, fasthttp.StatusNotFound)
 	case !ctx.IsPost():

@@ -61,6 +61,8 @@ const flagFile = `{"flags":{
                "targeting":{"if":[{"in":[{"var":"plan"},["gold","platinum"]]},"gold","free"]}},
   "rollout":  {"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"a",
                "targeting":{"fractional":[["a",50],["b",50]]}},
+  "exposed":  {"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"a","exposures":true,
+               "targeting":{"fractional":[["a",50],["b",50]]}},
   "code":     {"state":"ENABLED","variants":{"on":true},"defaultVariant":null},
   "bounded":  {"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","maxStaleness":"3s"}
 }}`

@@ -55,7 +55,8 @@ func refusal(status int) string {
 	case fasthttp.StatusMisdirectedRequest:
 		return origin.WrongHost
 	case fasthttp.StatusNotFound:
-		return "there is nothing at this path: evaluations are at " + basePath + " and " + basePath + "/{key}, counts of clients that evaluate by themselves at " + evaluationsPath
+		return "there is nothing at this path: evaluations are at " + basePath + " and " + basePath + "/{key}, counts of clients that evaluate by themselves at " + evaluationsPath +
+			", events at " + eventsPath
 	case fasthttp.StatusMethodNotAllowed:
 		return "evaluations are requested with POST"
 	case fasthttp.StatusRequestTimeout:

@@ -67,6 +67,12 @@ func (a *applications) add(name string) Application {
 	return one
 }
 
+// ApplicationName returns the name of an application as reports have it: empty for the one that the sidecar is for.
+func (c *Counts) ApplicationName(a Application) string {
+	names := c.applications.list()
+	return names[a]
+}
+
 // list returns the names by application.
 func (a *applications) list() []string {
 	a.mu.Lock()

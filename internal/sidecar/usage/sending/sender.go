@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/sidecar/usage/events"
 	"github.com/flagside/flagside/sync/usage"
 )
 
@@ -34,6 +35,8 @@ const (
 // Options say what is reported, and how. All but Dir and Interval are required. The functions are called by one goroutine.
 type Options struct {
 	Counts *counting.Counts
+	// Events has exposures and outcomes; nil has none.
+	Events *events.Recorder
 	// Boot is the random id of the process, see status.NewBoot.
 	Boot string
 	// Fill adds to a report who the sidecar is, and how many clients evaluate by themselves.
@@ -106,9 +109,13 @@ func (s *Sender) Run(ctx context.Context) error {
 			return nil
 		case now := <-collect.C:
 			s.collect(now)
+			s.deliverEvents(ctx, s.policies, s.spool.room/2)
 			collect.Reset(s.interval())
 		case now := <-deliver.C:
 			s.watchEpoch(now)
+			if s.options.Events.Waiting() >= manyEvents {
+				s.deliverEvents(ctx, s.policies, s.spool.room/2)
+			}
 		}
 		s.deliver(ctx, s.policies)
 	}
@@ -119,6 +126,9 @@ func (s *Sender) watchEpoch(now time.Time) {
 	if e := s.options.Epoch(); e != s.epoch {
 		if s.epoch != "" {
 			s.collect(now)
+			for s.collectEvents(now, s.spool.room) {
+			}
+			s.options.Events.Forget()
 		}
 		s.epoch = e
 	}
@@ -128,26 +138,80 @@ func (s *Sender) watchEpoch(now time.Time) {
 func (s *Sender) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flush)
 	defer cancel()
-	s.deliver(ctx, failsafe.With[any](timeout.New[any](flush)))
+	policies := failsafe.With[any](timeout.New[any](flush))
+	s.deliver(ctx, policies)
+	s.deliverEvents(ctx, policies, s.spool.room)
+	s.abandonEvents()
 }
 
 func (s *Sender) interval() time.Duration {
 	return s.options.Interval*4/5 + rand.N(s.options.Interval*2/5) // #nosec G404 -- it spreads reports and protects nothing
 }
 
-// collect makes reports of what was counted since the last time.
+const (
+	// eventsAtOnce is how many bytes of events become a report, and eventsRoom how many that has.
+	eventsAtOnce = 384 << 10
+	eventsRoom   = usage.MaxBytes
+	// manyEvents is how many do not wait for the next report.
+	manyEvents = 4000
+)
+
+// deliverEvents makes reports of all events, and sends them and what waits before. It stops when reports that wait have so many bytes.
+func (s *Sender) deliverEvents(ctx context.Context, policies failsafe.Executor[any], room int) {
+	for s.collectEvents(time.Now(), room) {
+		s.deliver(ctx, policies)
+	}
+}
+
+// collect makes reports of what was counted since the last time, and of events, the lost ones among them.
 func (s *Sender) collect(now time.Time) {
 	r := newReport(s.options.Counts.Collect(), s.last, now)
+	r.Lost = s.spool.takeLost()
+	addLost(&r, s.options.Events.TakeLost())
 	s.options.Fill(&r)
-	r.Boot, r.Epoch, r.Lost = s.options.Boot, cmp.Or(s.epoch, s.options.Epoch()), s.spool.takeLost()
 	s.last = now
+	if s.spool.size+eventsRoom <= s.spool.room/2 {
+		addEvents(&r, s.options.Events)
+	}
+	s.add(r)
+}
+
+// abandonEvents tells of events for which there is no room when the process ends that they are lost.
+func (s *Sender) abandonEvents() {
+	if s.options.Events.Waiting() == 0 {
+		return
+	}
+	s.options.Events.Discard()
+	now := time.Now().UTC()
+	r := usage.Report{From: now, To: now}
+	addLost(&r, s.options.Events.TakeLost())
+	s.add(r)
+}
+
+// collectEvents makes a report of events, unless reports that wait have so many bytes already: then events wait where they are, so that they
+// never take the place of counts. It reports whether there may be more.
+func (s *Sender) collectEvents(now time.Time, room int) bool {
+	if s.options.Events.Waiting() == 0 || s.spool.size+eventsRoom > room {
+		return false
+	}
+	r := usage.Report{From: now.UTC(), To: now.UTC()}
+	addEvents(&r, s.options.Events)
+	s.options.Fill(&r)
+	r.Unknown = nil // which a report of counts says
+	s.add(r)
+	return true
+}
+
+// add numbers a report, in several parts if it is large, and lets it wait to be sent.
+func (s *Sender) add(r usage.Report) {
+	r.Boot, r.Epoch = s.options.Boot, cmp.Or(s.epoch, s.options.Epoch())
 	if r.Empty() {
 		return
 	}
 	parts, err := usage.Split(r)
 	if err != nil {
 		s.options.Logger.Error().Err(err).Msg("usage not reported")
-		s.spool.drop(waiting{evaluations: r.Sum(), lost: r.Lost})
+		s.spool.drop(contentOf(&r))
 		return
 	}
 	for _, part := range parts {

@@ -21,6 +21,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/sidecar/usage/events"
 	"github.com/flagside/flagside/internal/sidecar/usage/sending"
 	"github.com/flagside/flagside/sync/status"
 	"github.com/flagside/flagside/sync/usage"
@@ -88,6 +89,7 @@ type world struct {
 	*publishers
 
 	counts *counting.Counts
+	events *events.Recorder
 	result eval.Result
 	dir    string
 	epoch  atomic.Pointer[string]
@@ -138,7 +140,7 @@ func newWorld(t *testing.T, dir string) *world {
 func (w *world) start(t *testing.T) (stop func()) {
 	t.Helper()
 	s, err := sending.New(sending.Options{
-		Counts: w.counts, Boot: status.NewBoot(), Fill: func(r *usage.Report) { r.Pod = "shop-1" }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
+		Counts: w.counts, Events: w.events, Boot: status.NewBoot(), Fill: func(r *usage.Report) { r.Pod = "shop-1" }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
 		Epoch: func() string { return *w.epoch.Load() }, Logger: zerolog.New(&w.log),
 	})
 	if err != nil {

@@ -29,9 +29,18 @@ type waiting struct {
 	n           uint64
 	from        time.Time
 	evaluations uint64
+	exposures   int
+	outcomes    int
 	lost        usage.Lost // that it tells of
 	size        int
 	data        []byte // nil if it lies on disk
+}
+
+// contentOf returns what a report has, without its bytes.
+func contentOf(r *usage.Report) waiting {
+	return waiting{
+		boot: r.Boot, n: r.N, from: r.From, evaluations: r.Sum(), exposures: len(r.Exposures), outcomes: len(r.Outcomes), lost: r.Lost,
+	}
 }
 
 // spool keeps reports in the order in which they are to be sent. It belongs to one goroutine.
@@ -92,7 +101,9 @@ func (s *spool) take(name string) {
 		s.drop(waiting{})
 		return
 	}
-	s.reports = append(s.reports, waiting{boot: boot, n: n, from: r.From, evaluations: r.Sum(), lost: r.Lost, size: size})
+	w := contentOf(&r)
+	w.size = size
+	s.reports = append(s.reports, w)
 	s.size += size
 }
 
@@ -100,10 +111,11 @@ func (s *spool) take(name string) {
 func (s *spool) add(r usage.Report) error {
 	data, err := usage.Encode(r)
 	if err != nil {
-		s.drop(waiting{evaluations: r.Sum(), lost: r.Lost})
+		s.drop(contentOf(&r))
 		return fmt.Errorf("a report is dropped: %w", err)
 	}
-	w := waiting{boot: r.Boot, n: r.N, from: r.From, evaluations: r.Sum(), lost: r.Lost, size: len(data)}
+	w := contentOf(&r)
+	w.size = len(data)
 	s.makeRoom(w.size)
 	if s.dir == "" {
 		w.data = data
@@ -145,10 +157,15 @@ func (s *spool) makeRoom(size int) {
 	}
 }
 
-// drop counts a report as lost, with what it would have told to be.
+// drop counts a report as lost, with what it would have told to be. One of events alone is no report of counts that is missing.
 func (s *spool) drop(w waiting) {
-	s.lost.Reports += 1 + w.lost.Reports
+	if w.exposures+w.outcomes == 0 || w.evaluations > 0 {
+		s.lost.Reports++
+	}
+	s.lost.Reports += w.lost.Reports
 	s.lost.Evaluations += w.evaluations + w.lost.Evaluations
+	s.lost.Exposures += uint64(w.exposures) + w.lost.Exposures // #nosec G115 -- a length
+	s.lost.Outcomes += uint64(w.outcomes) + w.lost.Outcomes    // #nosec G115 -- a length
 	s.dropped.Inc()
 }
 
