@@ -35,6 +35,7 @@ type given struct {
 	place         place
 	reports       bool
 	usage         bool
+	preview       bool
 	logging       commandline.Logging
 }
 
@@ -92,6 +93,8 @@ func options(s *given) *config.Set {
 	set.Map(&o.Identity.Labels, "label", "name=value in status reports, such as team=shop; at most 8; may be repeated, in the file an object")
 	set.Bool(&s.usage, "usage", true,
 		"report to publishers once a minute how often flags were evaluated, by variant and application and never for whom; see docs/usage.md")
+	set.Bool(&s.preview, "preview", true,
+		"remember some evaluations of the last hour with their contexts, in memory only, and tell publishers by counts what a change would do to them; see docs/usage.md")
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
 	set.File(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; turns on TLS on the TCP ports for applications")
 	set.File(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
@@ -149,6 +152,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	o.Context.Static = s.place.addTo(o.Context.Static)
 	o.Identity, o.NoReports = s.place.identify(o.Identity), !s.reports
 	o.NoUsage = !s.usage
+	o.NoPreview = !s.preview
 	o.Version = telemetry.Version()
 	o.Remembered = remembered
 	o.Logger = logger

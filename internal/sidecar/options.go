@@ -169,6 +169,8 @@ type Options struct {
 	NoUsage bool
 	// UsageInterval is how often counts are sent, on average; 0 means sending.Interval.
 	UsageInterval time.Duration
+	// NoPreview lets the sidecar remember no evaluations, and not answer publishers that ask what a change would do.
+	NoPreview bool
 	// Version is what the sidecar calls itself in /status, metrics, status reports and to the NATS server; empty means "devel".
 	Version string
 	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.

@@ -27,6 +27,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/gate"
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
+	"github.com/flagside/flagside/internal/sidecar/preview"
 	"github.com/flagside/flagside/internal/sidecar/reporting"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
@@ -64,6 +65,7 @@ type Sidecar struct {
 	health      *health.Tracker
 	reporter    *reporting.Reporter // nil if nothing is reported
 	usage       *sending.Sender     // nil if nothing is reported
+	preview     *preview.Answerer   // nil if nothing is remembered
 
 	readyWhen readyWhen
 	started   atomic.Bool // the time to catch up with the log before the first answer is over
@@ -132,9 +134,13 @@ func (s *Sidecar) assemble() error {
 			return err
 		}
 	}
+	reservoir, err := s.newPreview(counts, registry)
+	if err != nil {
+		return err
+	}
 	s.resolver, err = resolver.New(resolver.Options{
 		Views: s.store, Past: s.store, Baggage: s.options.RevisionFromBaggage, Log: followed{s}, EstimatedAge: s.store.EstimatedAge,
-		Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory, Timeout: s.options.RequestTimeout, Usage: counts,
+		Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory, Timeout: s.options.RequestTimeout, Usage: counts, Reservoir: reservoir,
 		Enrichment: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/preview"
 	"github.com/flagside/flagside/internal/sidecar/usage"
 )
 
@@ -64,6 +65,8 @@ type Options struct {
 	Enrichment Enrichment
 	// Usage counts the evaluations by flag; nil counts nothing.
 	Usage *usage.Counts
+	// Reservoir remembers some evaluations with their contexts; nil remembers none.
+	Reservoir *preview.Reservoir
 	// Metrics gets the counters. It is required.
 	Metrics prometheus.Registerer
 	// MetricsPerFlag is how many flags have a counter of their own; 0 is none, and then nothing is counted per flag.
@@ -85,6 +88,7 @@ type Resolver struct {
 	ended      interruptions
 	counts     counts
 	usage      *usage.Counts
+	reservoir  *preview.Reservoir // nil if nothing is remembered
 	proven     atomic.Bool
 	summary    atomic.Pointer[rulesetSummary] // of the last ruleset that was asked for all flags
 	answers    *cache.Answers[remembered]
@@ -154,6 +158,7 @@ func New(o Options) (*Resolver, error) {
 		ended:      ended,
 		counts:     counts,
 		usage:      o.Usage,
+		reservoir:  o.Reservoir,
 		answers:    cache.NewAnswers[remembered](o.AnswersMemory),
 		cacheOff:   o.AnswersMemory < 0,
 		attributes: newAttributes(o.Enrichment),

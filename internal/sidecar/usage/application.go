@@ -74,6 +74,18 @@ func (a *applications) list() []string {
 	return slices.Clip(a.names)
 }
 
+// ApplicationName returns the name of an application, empty for one that has none, and for all that there is no room for.
+func (c *Counts) ApplicationName(a Application) string {
+	if c == nil || a == otherApplication {
+		return ""
+	}
+	names := c.applications.list()
+	if int(a) >= len(names) {
+		return ""
+	}
+	return names[a]
+}
+
 // validApplication reports whether a name can stand in a report: it is one that Kubernetes takes for a label.
 func validApplication(name []byte) bool {
 	if len(name) > maxApplicationName {
