@@ -21,7 +21,7 @@ func questions(environment, boot string) string {
 	return jetstream.AskSubject(environment) + ".preview." + boot
 }
 
-// answers is the subject of the answers to one question.
+// answers is the subject of the answers to one question, and with "*" to all.
 func answers(environment, id string) string {
 	return jetstream.StatusSubject(environment) + ".preview." + id
 }
@@ -61,12 +61,13 @@ func Reply(c *flagsync.Conn, environment string, a Answer) error {
 	return client.Send(jetstream.NewOutgoing(answers(environment, a.ID), data))
 }
 
-// Collect has take called with every answer to a question, one after the other, or
-// with why a message is none, until stop is called.
-func Collect(c *flagsync.Conn, environment, id string, take func(Answer, error)) (stop func(), err error) {
-	return subscribe(c, answers(environment, id), pendingAnswers, pendingAnswerBytes, func(m jetstream.Message) {
+// Collect has take called with every answer of sidecars of an environment, also to
+// questions of other publishers, one after the other, or with why a message is none,
+// until stop is called.
+func Collect(c *flagsync.Conn, environment string, take func(Answer, error)) (stop func(), err error) {
+	return subscribe(c, answers(environment, "*"), pendingAnswers, pendingAnswerBytes, func(m jetstream.Message) {
 		a, err := Decode(m.Data)
-		if err == nil && a.ID != id {
+		if err == nil && m.Subject != answers(environment, a.ID) {
 			err = errors.New("preview: an answer to another question")
 		}
 		take(a, err)
