@@ -12,7 +12,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
@@ -70,8 +69,8 @@ func startPreviewed(t *testing.T) *previewed {
 	if _, err := p.publishers[0].CreateEnvironment(t.Context(), api.NewEnvironment{Name: natstest.Environment, Protected: new(false)}, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []*nats.Conn{natstest.ConnectPublishers(t, p.server.URL()), natstest.ConnectSidecars(t, p.server.URL())} {
-		if _, err := c.Subscribe(">", func(m *nats.Msg) { fmt.Fprintf(&p.heard, "%s %v %s\n", m.Subject, m.Header, m.Data) }); err != nil {
+	for _, c := range []*natstest.Client{natstest.ConnectPublishers(t, p.server.URL()), natstest.ConnectSidecars(t, p.server.URL())} {
+		if _, err := c.Subscribe(">", func(m *natstest.Heard) { fmt.Fprintf(&p.heard, "%s %v %s\n", m.Subject, m.Header, m.Data) }); err != nil {
 			t.Fatal(err)
 		}
 	}

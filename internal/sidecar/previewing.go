@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/internal/sidecar/preview"
+	"github.com/flagside/flagside/internal/sidecar/preview/answering"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 	flagsync "github.com/flagside/flagside/sync"
 	wire "github.com/flagside/flagside/sync/preview"
@@ -17,7 +18,7 @@ func (s *Sidecar) newPreview(counts *counting.Counts, metrics prometheus.Registe
 		return nil, nil
 	}
 	reservoir = preview.NewReservoir(nil, 0)
-	s.preview, err = preview.New(preview.Options{
+	s.preview, err = answering.New(answering.Options{
 		Environment: s.options.Environment, Boot: s.boot, Keyring: s.keys, View: s.store.View, Ready: s.Ready, Reservoir: reservoir,
 		Application: func(a counting.Application) string {
 			if a == 0 {

@@ -27,7 +27,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/gate"
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
-	"github.com/flagside/flagside/internal/sidecar/preview"
+	"github.com/flagside/flagside/internal/sidecar/preview/answering"
 	"github.com/flagside/flagside/internal/sidecar/reporting"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
@@ -65,7 +65,7 @@ type Sidecar struct {
 	health      *health.Tracker
 	reporter    *reporting.Reporter // nil if nothing is reported
 	usage       *sending.Sender     // nil if nothing is reported
-	preview     *preview.Answerer   // nil if nothing is remembered
+	preview     *answering.Answerer // nil if nothing is remembered
 
 	readyWhen readyWhen
 	started   atomic.Bool // the time to catch up with the log before the first answer is over

@@ -268,16 +268,33 @@ func (r *Reservoir) dropOldest() bool {
 	return false
 }
 
-// remembered is an evaluation with what it stands for.
-type remembered struct {
-	key         poolKey
-	context     []byte
-	weight      float64
-	application usage.Application
+// Remembered is an evaluation that was kept.
+type Remembered struct {
+	key poolKey
+	// Context is what it was made with. It must not be modified, and not be read after Wipe.
+	Context []byte
+	// Weight is how many evaluations it stands for.
+	Weight      float64
+	Application usage.Application
 }
 
-// about returns what is kept of some flags, and of all, and since when it can have been.
-func (r *Reservoir) about(flags map[string]bool, sets map[string]bool) (all []remembered, since time.Time) {
+// Flag returns the key of the flag that was asked for, if it was one.
+func (r *Remembered) Flag() (key string, one bool) { return r.key.flag, r.key.kind == oneFlag }
+
+// Asks reports whether a flag was asked for.
+func (r *Remembered) Asks(f *eval.Flag) bool {
+	switch r.key.kind {
+	case oneFlag:
+		return r.key.flag == f.Key()
+	case flagsOfSet:
+		return r.key.set == f.SetID()
+	default:
+		return true
+	}
+}
+
+// About returns what is kept of some flags, of some flag sets, and of all flags, and since when it can have been.
+func (r *Reservoir) About(flags, sets map[string]bool) (all []Remembered, since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
@@ -292,22 +309,22 @@ func (r *Reservoir) about(flags map[string]bool, sets map[string]bool) (all []re
 				continue
 			}
 			for _, s := range p.kept {
-				all = append(all, remembered{key: key, context: s.context, weight: max(s.weight, p.tau), application: s.application})
+				all = append(all, Remembered{key: key, Context: s.context, Weight: max(s.weight, p.tau), Application: s.application})
 			}
 		}
 	}
 	return all, since
 }
 
-// size returns how many evaluations are kept, and the memory that they take.
-func (r *Reservoir) size() (samples, bytes int) {
+// Size returns how many evaluations are kept, and the memory that they take.
+func (r *Reservoir) Size() (samples, bytes int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.count, r.bytes
 }
 
-// expire lets go of what is too old, which nothing else does while there are no evaluations, and has more looked at when there are fewer than before.
-func (r *Reservoir) expire() {
+// Expire lets go of what is too old, which nothing else does while there are no evaluations, and has more looked at when there are fewer than before.
+func (r *Reservoir) Expire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
@@ -320,8 +337,8 @@ func (r *Reservoir) expire() {
 	}
 }
 
-// wipe overwrites every context and keeps nothing from now on. Nothing may be reading what about has returned.
-func (r *Reservoir) wipe() {
+// Wipe overwrites every context and keeps nothing from now on. Nothing may be reading what About has returned.
+func (r *Reservoir) Wipe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, w := range r.windows {

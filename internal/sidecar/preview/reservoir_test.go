@@ -51,12 +51,12 @@ func flagsOf(tb testing.TB, keys ...string) []*eval.Flag {
 
 // weightOf returns how many evaluations of a flag are told, and of them those with a context that fits.
 func weightOf(r *Reservoir, flag string, fits func([]byte) bool) (sum, fitting float64, samples int) {
-	all, _ := r.about(map[string]bool{flag: true}, nil)
+	all, _ := r.About(map[string]bool{flag: true}, nil)
 	for _, s := range all {
-		sum += s.weight
+		sum += s.Weight
 		samples++
-		if fits(s.context) {
-			fitting += s.weight
+		if fits(s.Context) {
+			fitting += s.Weight
 		}
 	}
 	return sum, fitting, samples
@@ -74,18 +74,18 @@ func TestFewAreAllKept(t *testing.T) {
 		}
 		r.Keep(flag, fmt.Appendf(nil, `{"n":%d}`, i), 0)
 	}
-	all, since := r.about(map[string]bool{"checkout": true}, nil)
+	all, since := r.About(map[string]bool{"checkout": true}, nil)
 	seen := make(map[string]bool)
 	for _, s := range all {
-		seen[string(s.context)] = true
-		if s.weight != 1 {
-			t.Errorf("%s stands for %v", s.context, s.weight)
+		seen[string(s.Context)] = true
+		if s.Weight != 1 {
+			t.Errorf("%s stands for %v", s.Context, s.Weight)
 		}
 	}
 	if len(seen) != 100 || !since.Equal(c.Now()) {
 		t.Errorf("%d different ones since %v", len(seen), since)
 	}
-	if other, _ := r.about(map[string]bool{"other": true}, nil); len(other) != 0 {
+	if other, _ := r.About(map[string]bool{"other": true}, nil); len(other) != 0 {
 		t.Errorf("another flag has %d", len(other))
 	}
 }
@@ -170,7 +170,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		default:
 			r.KeepAll(context[:size], 0)
 		}
-		_, size := r.size()
+		_, size := r.Size()
 		most = max(most, size)
 	}
 	if most > MaxBytes || most < MaxBytes/2 {
@@ -221,8 +221,8 @@ func TestOldOnesAreForgotten(t *testing.T) {
 		r := NewReservoir(c.Now, 1)
 		r.Keep(flag, []byte(`{}`), 0)
 		c.add(test.after)
-		r.expire()
-		if n, _ := r.size(); (n == 1) != test.kept {
+		r.Expire()
+		if n, _ := r.Size(); (n == 1) != test.kept {
 			t.Errorf("%s: %d are kept", name, n)
 		}
 		verifyAccount(t, r)
@@ -235,13 +235,13 @@ func TestContextsAreWiped(t *testing.T) {
 	r := NewReservoir(nil, 1)
 	flag := flagsOf(t, "checkout")[0]
 	r.Keep(flag, []byte(`{"email":"x"}`), 0)
-	all, _ := r.about(map[string]bool{"checkout": true}, nil)
-	r.wipe()
-	if got := all[0].context; !bytes.Equal(got, make([]byte, len(got))) {
+	all, _ := r.About(map[string]bool{"checkout": true}, nil)
+	r.Wipe()
+	if got := all[0].Context; !bytes.Equal(got, make([]byte, len(got))) {
 		t.Errorf("%q is still there", got)
 	}
 	r.Keep(flag, []byte(`{}`), 0)
-	if n, size := r.size(); n != 0 || size != 0 {
+	if n, size := r.Size(); n != 0 || size != 0 {
 		t.Errorf("%d samples, %d bytes", n, size)
 	}
 }
@@ -266,8 +266,8 @@ func TestTheShareFollowsTraffic(t *testing.T) {
 		t.Errorf("of 100,000 a second %d are looked at", perSecond)
 	}
 	for range 10 {
-		c.add(expiry)
-		r.expire()
+		c.add(10 * time.Second)
+		r.Expire()
 	}
 	if r.threshold.Load() != math.MaxUint64 {
 		t.Errorf("after a while of nothing not all are looked at: %x", r.threshold.Load())

@@ -1,10 +1,11 @@
-package preview
+package answering
 
 import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flagside/flagside/internal/sidecar/preview"
 	wire "github.com/flagside/flagside/sync/preview"
 )
 
@@ -36,7 +37,7 @@ type metrics struct {
 	evaluations prometheus.Counter
 }
 
-func newMetrics(registry prometheus.Registerer, r *Reservoir) (metrics, error) {
+func newMetrics(registry prometheus.Registerer, r *preview.Reservoir) (metrics, error) {
 	questions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "flagside_preview_questions_total",
 		Help: "Questions of publishers what a change would do, by what became of them: answered, refused (busy, behind, epoch, not-ready, invalid), " +
@@ -53,10 +54,10 @@ func newMetrics(registry prometheus.Registerer, r *Reservoir) (metrics, error) {
 	}
 	samples := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flagside_preview_samples", Help: "Evaluations that are remembered with their context, in memory only, to tell what a change would do.",
-	}, func() float64 { n, _ := r.size(); return float64(n) })
+	}, func() float64 { n, _ := r.Size(); return float64(n) })
 	bytes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flagside_preview_memory_bytes", Help: "Memory that they take, of 4 MiB at most.",
-	}, func() float64 { _, n := r.size(); return float64(n) })
+	}, func() float64 { _, n := r.Size(); return float64(n) })
 	return m, errors.Join(registry.Register(questions), registry.Register(m.evaluations), registry.Register(samples), registry.Register(bytes))
 }
 

@@ -1,4 +1,4 @@
-package preview
+package answering
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/lifecycle"
+	"github.com/flagside/flagside/internal/sidecar/preview"
 	"github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/sync/changelog"
 	wire "github.com/flagside/flagside/sync/preview"
@@ -36,7 +37,7 @@ type Options struct {
 	// Ready reports whether applications may ask now.
 	Ready func() bool
 	// Reservoir has the evaluations of the last hour.
-	Reservoir *Reservoir
+	Reservoir *preview.Reservoir
 	// Application returns the name of an application, empty if it has none.
 	Application func(usage.Application) string
 	// Send sends an answer without waiting for anything.
@@ -145,10 +146,10 @@ func (a *Answerer) Run(ctx context.Context) error {
 	var expiring sync.WaitGroup
 	defer func() {
 		expiring.Wait()
-		a.options.Reservoir.wipe()
+		a.options.Reservoir.Wipe()
 	}()
 	expiring.Go(func() {
-		_ = lifecycle.Every(ctx, expiry, func(context.Context) { a.options.Reservoir.expire() }) // always nil
+		_ = lifecycle.Every(ctx, expiry, func(context.Context) { a.options.Reservoir.Expire() }) // always nil
 	})
 	for {
 		select {
@@ -213,7 +214,7 @@ func (a *Answerer) evaluate(ctx context.Context, view *cache.View, q *wire.Quest
 		return answer, err
 	}
 	flags, sets := c.wanted()
-	all, since := a.options.Reservoir.about(flags, sets)
+	all, since := a.options.Reservoir.About(flags, sets)
 	now := a.options.Now()
 	answer.SinceMs = max(now.Sub(since).Milliseconds(), 0)
 	answer.Applications = a.applications(all)
@@ -231,10 +232,10 @@ func (a *Answerer) evaluate(ctx context.Context, view *cache.View, q *wire.Quest
 }
 
 // applications returns the names of those who asked.
-func (a *Answerer) applications(all []remembered) (names []string) {
+func (a *Answerer) applications(all []preview.Remembered) (names []string) {
 	asked := make(map[usage.Application]bool)
 	for i := range all {
-		asked[all[i].application] = true
+		asked[all[i].Application] = true
 	}
 	for one := range asked {
 		if name := a.options.Application(one); name != "" {

@@ -1,4 +1,4 @@
-package preview
+package answering
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/sidecar/preview"
 	"github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
@@ -26,6 +28,26 @@ import (
 
 const environment = "prod"
 
+// remembersAll is how many evaluations of a flag are remembered all.
+const remembersAll = 128
+
+// clock is a time that tests set.
+type clock struct{ nanoseconds atomic.Int64 }
+
+func newClock() *clock {
+	c := new(clock)
+	c.nanoseconds.Store(time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC).UnixNano())
+	return c
+}
+
+// Now returns the time.
+func (c *clock) Now() time.Time { return time.Unix(0, c.nanoseconds.Load()).UTC() }
+
+// add sets the time forward and returns it.
+func (c *clock) add(d time.Duration) time.Time {
+	return time.Unix(0, c.nanoseconds.Add(int64(d))).UTC()
+}
+
 // place is an answerer with a view, a reservoir, and what it has sent.
 type place struct {
 	*Answerer
@@ -34,7 +56,7 @@ type place struct {
 	keys      trusttest.Keys
 	clock     *clock
 	view      *cache.View
-	reservoir *Reservoir
+	reservoir *preview.Reservoir
 	ready     bool
 
 	mu   sync.Mutex
@@ -54,7 +76,7 @@ func newPlace(t *testing.T) *place {
 		t.Fatal(err)
 	}
 	p.view = p.viewOf(keyring)
-	p.reservoir = NewReservoir(p.clock.Now, 1)
+	p.reservoir = preview.NewReservoir(p.clock.Now, 1)
 	var err error
 	p.Answerer, err = New(Options{
 		Environment: environment, Boot: status.NewBoot(), Keyring: keyring, Reservoir: p.reservoir, Metrics: prometheus.NewRegistry(),
@@ -310,7 +332,7 @@ func TestQuestionsAreRefusedWithWhy(t *testing.T) {
 func TestWorkIsBounded(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.remember(maxKept)
+	p.remember(remembersAll)
 	const perLook = 400 * time.Microsecond
 	rests := 0
 	p.options.Now = func() time.Time {
@@ -321,7 +343,7 @@ func TestWorkIsBounded(t *testing.T) {
 	q := p.question(onForGold)
 	p.answer(t.Context(), &q)
 	first := p.sent[0]
-	if !first.Partial || len(first.Flags) != 1 || first.Flags[0].Samples >= maxKept || first.Flags[0].Evaluations != maxKept {
+	if !first.Partial || len(first.Flags) != 1 || first.Flags[0].Samples >= remembersAll || first.Flags[0].Evaluations != remembersAll {
 		t.Errorf("not all were to be looked at: %+v", first)
 	}
 	most := 2 * int(perQuestion/perLook)

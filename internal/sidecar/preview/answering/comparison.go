@@ -1,4 +1,4 @@
-package preview
+package answering
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/preview"
 	wire "github.com/flagside/flagside/sync/preview"
 )
 
@@ -58,23 +59,19 @@ func (c *comparison) wanted() (flags, sets map[string]bool) {
 }
 
 // asked returns the flags that a sample asks for and that the change touches.
-func (c *comparison) asked(s *remembered) []*tally {
-	if s.key.kind == oneFlag {
-		return []*tally{c.byKey[s.key.flag]}
+func (c *comparison) asked(s *preview.Remembered) []*tally {
+	if key, one := s.Flag(); one {
+		return []*tally{c.byKey[key]}
 	}
 	return c.all
 }
 
-func (s *remembered) asks(t *tally) bool {
-	return s.key.kind != flagsOfSet || s.key.set == t.before.SetID()
-}
-
 // weigh notes how many evaluations there were of each flag.
-func (c *comparison) weigh(all []remembered) {
+func (c *comparison) weigh(all []preview.Remembered) {
 	for i := range all {
 		for _, t := range c.asked(&all[i]) {
-			if all[i].asks(t) {
-				t.total += all[i].weight
+			if all[i].Asks(t.before) {
+				t.total += all[i].Weight
 			}
 		}
 	}
@@ -82,26 +79,26 @@ func (c *comparison) weigh(all []remembered) {
 
 // sample evaluates what a sample asks for, and reports whether there was time for all of it. One that fails on its context as it is counts as nothing:
 // its application got no answer.
-func (c *comparison) sample(ctx context.Context, s *remembered, now time.Time, w *work) bool {
+func (c *comparison) sample(ctx context.Context, s *preview.Remembered, now time.Time, w *work) bool {
 	if !w.next() || ctx.Err() != nil {
 		return false
 	}
 	before, after := &c.contexts[0], &c.contexts[1]
-	failed := cmp.Or(c.now.DecodeContext(before, s.context), c.then.DecodeContext(after, s.context))
+	failed := cmp.Or(c.now.DecodeContext(before, s.Context), c.then.DecodeContext(after, s.Context))
 	defer before.Reset()
 	defer after.Reset()
 	for _, t := range c.asked(s) {
-		if !s.asks(t) {
+		if !s.Asks(t.before) {
 			continue
 		}
 		if failed != nil {
-			t.total -= s.weight
+			t.total -= s.Weight
 			continue
 		}
 		if !w.next() {
 			return false
 		}
-		c.compare(t, before, after, now, s.weight)
+		c.compare(t, before, after, now, s.Weight)
 		runtime.Gosched()
 	}
 	return true
