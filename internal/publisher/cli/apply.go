@@ -93,7 +93,7 @@ func applyCommand() commandline.Invocation {
 	f.set.Bool(&a.yes, "yes", false, "delete without asking").OnlyOnCommandLine()
 	f.set.Bool(&a.takeOver, "take-over", false, "make the source the owner of what other sources own").OnlyOnCommandLine()
 	f.set.Bool(&a.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing").Shared()
-	f.set.Bool(&a.impact, "preview", false, "as --dry-run, and ask sidecars how many recent evaluations would get another answer").Shared()
+	f.set.Bool(&a.impact, "preview", false, "as --dry-run, and ask sidecars how many recent evaluations would get another answer").Shared().OnlyOnCommandLine()
 	f.set.Bool(&a.propose, "propose", false, "open a change request in place of changing it at once").Shared()
 	f.set.Bool(&a.wait, "wait", false, "wait until a change request is approved and applied, and then until every sidecar serves it")
 	f.set.Duration(&a.timeout, "timeout", 5*time.Minute, "how long --wait waits at most, for each of the two")

@@ -78,7 +78,7 @@ func (f *form) changes() *changeFlags {
 	w := &changeFlags{}
 	w.declare(f)
 	f.set.Bool(&w.dryRun, "dry-run", false, "say what would change, how risky it is and who must approve it, and change nothing").Shared()
-	f.set.Bool(&w.impact, "preview", false, "as --dry-run, and ask sidecars how many recent evaluations would get another answer").Shared()
+	f.set.Bool(&w.impact, "preview", false, "as --dry-run, and ask sidecars how many recent evaluations would get another answer").Shared().OnlyOnCommandLine()
 	f.set.Bool(&w.propose, "propose", false, "open a change request instead of changing it at once").Shared()
 	f.set.String(&w.rebase, "rebase", "", "id of your change request to replace with this change").Shared()
 	f.set.String(&w.applyAt, "apply-at", "", "open a change request that is applied at this time, such as 2030-01-31T08:00:00Z, or after this time, such as 2h").Shared()
