@@ -3,6 +3,7 @@ package preview_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func TestQuestionsAreSigned(t *testing.T) {
 		return err
 	}
 	unsigned("another environment", read("staging", data, signature))
-	unsigned("other bytes", read("prod", append(data[:len(data):len(data)], ' '), signature))
+	unsigned("other bytes", read("prod", append(slices.Clip(data), ' '), signature))
 	unsigned("no signature", read("prod", data, ""))
 	_, other, err := preview.NewQuestion(trusttest.New().Signer(), "prod", question())
 	if err != nil {

@@ -144,10 +144,7 @@ func (s *session) printRequest(r api.ChangeRequest, err error, done string) erro
 		case "claimed", "needs_rebase", "failed":
 			text += "; it is " + r.Status
 		}
-		for _, line := range impactLines(r.Impact) {
-			text += "\n" + line
-		}
-		_, err := fmt.Fprintln(out, text+warnings(r.Warnings))
+		_, err := fmt.Fprintln(out, strings.Join(append([]string{text}, impactLines(r.Impact)...), "\n")+warnings(r.Warnings))
 		return err
 	})
 }

@@ -92,9 +92,7 @@ func (i *Impact) add(a *preview.Answer, asked Asked, sums map[string]*flagSum) {
 	i.Partial = i.Partial || a.Partial
 	i.Since = max(i.Since, time.Duration(min(a.SinceMs, math.MaxInt32))*time.Millisecond)
 	i.MoreFlags = max(i.MoreFlags, a.MoreFlags)
-	for _, name := range a.Applications {
-		i.Applications = append(i.Applications, name)
-	}
+	i.Applications = append(i.Applications, a.Applications...)
 	for _, f := range a.Flags {
 		if sums[f.Key] == nil {
 			sums[f.Key] = &flagSum{changes: make(map[change]float64)}
