@@ -99,7 +99,7 @@ func SidecarReads(environment string) []Shared {
 func PublisherOffers() []Shared {
 	return []Shared{
 		messages(jetstream.HeartbeatSubject("*")),
-		messages(askSubject("*") + ".>"),
+		messages(jetstream.AskSubject("*") + ".>"),
 		requests(jetstream.StatusSubject("*") + ".>"),
 		requests(jetstream.UsageSubject("*") + ".>"),
 	}
@@ -110,13 +110,11 @@ func PublisherOffers() []Shared {
 func SidecarTakes(environment string) []Shared {
 	return []Shared{
 		messages(jetstream.HeartbeatSubject(environment)),
-		messages(askSubject(environment) + ".>"),
+		messages(jetstream.AskSubject(environment) + ".>"),
 		requests(jetstream.StatusSubject(environment) + ".>"),
 		requests(jetstream.UsageSubject(environment) + ".>"),
 	}
 }
-
-func askSubject(environment string) string { return "ask." + environment }
 
 // LedgerStream names the stream of the ledger of an environment.
 func LedgerStream(environment string) string { return jetstream.LedgerStream(environment) }

@@ -36,6 +36,7 @@ type given struct {
 	reports       bool
 	usage         bool
 	sample        string
+	preview       bool
 	logging       commandline.Logging
 }
 
@@ -98,6 +99,8 @@ func options(s *given) *config.Set {
 			"and outcomes have no subject; see docs/usage.md")
 	set.String(&s.sample, "exposure-sample", "1",
 		"share of subjects whose exposures and outcomes are reported, above 0 and up to 1; the same subjects for all flags and sidecars with the same key")
+	set.Bool(&s.preview, "preview", true,
+		"remember some evaluations of the last hour with their contexts, in memory only, and tell publishers by counts what a change would do to them; see docs/usage.md")
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
 	set.File(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; turns on TLS on the TCP ports for applications")
 	set.File(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
@@ -159,6 +162,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		fmt.Fprintf(stderr, "sidecar: --exposure-sample: %v\n", err)
 		return exitConfiguration
 	}
+	o.NoPreview = !s.preview
 	o.Version = telemetry.Version()
 	o.Remembered = remembered
 	o.Logger = logger

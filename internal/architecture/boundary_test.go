@@ -26,6 +26,7 @@ func TestPurePackages(t *testing.T) {
 		"internal/publisher/manifest":          decisions,
 		"internal/publisher/control/ownership": decisions,
 		"internal/publisher/fleet":             certain,
+		"internal/publisher/preview":           impure,
 		"internal/publisher/usage":             decisions,
 	} {
 		for _, imported := range all.must(t, at).imports {
@@ -40,7 +41,7 @@ func TestPurePackages(t *testing.T) {
 func TestPurePackagesReadNoClock(t *testing.T) {
 	t.Parallel()
 	clock := regexp.MustCompile(`\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`)
-	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/ownership", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle", "internal/publisher/usage", "internal/publisher/fleet", "internal/publisher/manifest"} {
+	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/ownership", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle", "internal/publisher/usage", "internal/publisher/fleet", "internal/publisher/preview", "internal/publisher/manifest"} {
 		for _, file := range goFiles(t, at) {
 			if used := clock.FindString(readFile(t, file)); used != "" {
 				t.Errorf("%s uses %s: time is an argument there", file, used)
@@ -113,6 +114,7 @@ func TestFoundationImports(t *testing.T) {
 		"sync/usage":              {"document", "sync", "sync/internal/jetstream", "sync/status"},
 		"sync/series":             {"sync", "sync/internal/jetstream", "sync/usage"},
 		"sync/queue":              {"sync", "sync/internal/jetstream"},
+		"sync/preview":            {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/status"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {

@@ -107,8 +107,8 @@ func TestASidecarCannotSpeakOutsideItsEnvironmentByReply(t *testing.T) {
 
 func TestASidecarCannotPublish(t *testing.T) {
 	t.Parallel()
-	subjects := append(stored(), "feed.prod.x", "feed.staging.x", "heartbeat.prod", "heartbeat.staging", "ask.prod.x", "journal.control.records",
-		"status.staging.x", "usage.staging.x", "_SC.prod.peer.x", "_INBOX.x", "anything")
+	subjects := append(stored(), "feed.prod.x", "feed.staging.x", "heartbeat.prod", "heartbeat.staging", "ask.prod.x", "ask.prod.preview.x", "journal.control.records",
+		"status.staging.x", "status.staging.preview.x", "usage.staging.x", "_SC.prod.peer.x", "_INBOX.x", "anything")
 	eachSite(t, func(s *site) {
 		t := s.t
 		publishers := s.listen(publisher, "feed.>", "heartbeat.*", "journal.>", "status.*.>", "usage.*.>")

@@ -15,6 +15,9 @@ const storing = 30 * time.Second
 // Client is a plain connection of nats.go.
 type Client = nats.Conn
 
+// Heard is a message as such a connection hears it.
+type Heard = nats.Msg
+
 // Message is what a stream stores.
 type Message struct {
 	Subject string

@@ -35,6 +35,7 @@ type environment struct {
 	control  *control.Service
 	fleet    *fleet.Table
 	usage    *folding.Folder // nil if the usage is not kept
+	previews *previews
 	cancel   context.CancelFunc
 	tracing  tracing
 	opened   chan struct{} // closed when the log was opened or refused for the first time
@@ -64,7 +65,7 @@ func newEnvironment(
 	}
 	e := &environment{
 		name: name, replicas: o.Replicas, conn: conn, logger: logger,
-		store: store, follower: follower, fleet: sidecars, tracing: tracing, opened: make(chan struct{}),
+		store: store, follower: follower, fleet: sidecars, tracing: tracing, opened: make(chan struct{}), previews: newPreviews(),
 	}
 	if e.usage, err = newFolder(e, o); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -89,8 +90,9 @@ func (e *environment) State() decide.State {
 // run follows the environment, writes to it, and beats for it until ctx ends.
 func (e *environment) run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	var followed, pursued, heard error
+	var followed, pursued, heard, answered error
 	wg.Go(func() { heard = e.hearReports(ctx) })
+	wg.Go(func() { answered = e.hearAnswers(ctx) })
 	wg.Go(func() { e.watchFleet(ctx) })
 	wg.Go(func() { followed = e.follower.Run(ctx) })
 	wg.Go(func() { pursued = e.control.Run(ctx) })
@@ -98,9 +100,9 @@ func (e *environment) run(ctx context.Context) error {
 	wg.Go(func() { _ = e.foldUsage(ctx) }) // always nil
 	wg.Wait()
 	if ctx.Err() != nil {
-		followed, heard = nil, nil // that they ended is what was asked for
+		followed, heard, answered = nil, nil, nil // that they ended is what was asked for
 	}
-	return errors.Join(followed, pursued, heard, e.store.Close())
+	return errors.Join(followed, pursued, heard, answered, e.store.Close())
 }
 
 // publish opens the log, announces its head and publishes snapshots. A log that is refused is tried again, because an operator may have mended it.

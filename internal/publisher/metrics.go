@@ -21,6 +21,7 @@ type metrics struct {
 	broken       *prometheus.CounterVec
 	transitions  *prometheus.CounterVec
 	actions      *prometheus.CounterVec
+	previews     *prometheus.CounterVec
 
 	count    *prometheus.Desc
 	revision *prometheus.Desc
@@ -61,6 +62,10 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 			Help: "What this publisher did about expired flags because the lifecycle policy wants it, by action (freeze, propose-removal; empty where it is not wanted any more) " +
 				"and outcome: done, proposed (by a change request), rebased, withdrawn or failed.",
 		}, []string{"environment", "action", "outcome"}),
+		previews: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_impact_previews_total",
+			Help: "Questions to sidecars what a change would do, by outcome: answered by at least one, or unanswered.",
+		}, []string{"environment", "outcome"}),
 		count:    prometheus.NewDesc("flagside_environments", "Number of environments that the publisher follows.", nil, nil),
 		revision: prometheus.NewDesc("flagside_environment_revision", "Revision of the environment that this publisher has applied.", label, nil),
 		head:     prometheus.NewDesc("flagside_environment_head_revision", "Highest revision of the environment known to exist in its change log.", label, nil),
@@ -85,7 +90,7 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 		stages:  prometheus.NewDesc("flagside_flags", "Number of flags by stage of their lives: active, stale, expiring or expired.", []string{"environment", "stage"}, nil),
 		expired: prometheus.NewDesc("flagside_flags_oldest_expiry_seconds", "Seconds since the flag expired that did first and still exists; 0 if none has expired.", label, nil),
 	}
-	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken, m.transitions, m.actions, m.propagation} {
+	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken, m.transitions, m.actions, m.previews, m.propagation} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -96,6 +101,15 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 // appended counts an append to the log of an environment.
 func (m *metrics) appended(environment string, s writer.OutcomeState) {
 	m.appends.WithLabelValues(environment, s.String()).Inc()
+}
+
+// previewed counts a question to sidecars.
+func (m *metrics) previewed(environment string, answered bool) {
+	outcome := "unanswered"
+	if answered {
+		outcome = "answered"
+	}
+	m.previews.WithLabelValues(environment, outcome).Inc()
 }
 
 // lived counts flags that came to a stage.

@@ -175,6 +175,8 @@ type Options struct {
 	ExposureKeyFile string
 	// ExposureSample is the share of subjects whose exposures and outcomes are reported, up to 1; 0 means DefaultExposureSample.
 	ExposureSample float64
+	// NoPreview lets the sidecar remember no evaluations, and not answer publishers that ask what a change would do.
+	NoPreview bool
 	// Version is what the sidecar calls itself in /status, metrics, status reports and to the NATS server; empty means "devel".
 	Version string
 	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.

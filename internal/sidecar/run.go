@@ -38,6 +38,9 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	if s.usage != nil { // what is counted last is sent once all is answered, and before the connection is closed
 		parts.Start(lifecycle.Part{Name: "usage", Run: s.usage.Run})
 	}
+	if s.preview != nil { // what is remembered is overwritten when nothing is answered any more
+		parts.Start(lifecycle.Part{Name: "impact preview", Run: s.preview.Run})
+	}
 	parts.Start(lifecycle.Part{Name: "resolver", Run: s.resolver.Run})
 	parts.Start(lifecycle.Part{Name: "changes", Run: s.feed.Run})
 	s.catchUp(ctx)
@@ -120,6 +123,7 @@ func (s *Sidecar) follow(ctx context.Context) error {
 		return err
 	}
 	s.link.Store(&link{conn: conn, follower: follower, since: time.Now()})
+	defer s.hearQuestions(conn)()
 	err = follower.Run(ctx)
 	s.keepComplete()
 	return err

@@ -27,6 +27,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/gate"
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
+	"github.com/flagside/flagside/internal/sidecar/preview/answering"
 	"github.com/flagside/flagside/internal/sidecar/reporting"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
@@ -66,6 +67,7 @@ type Sidecar struct {
 	reporter    *reporting.Reporter // nil if nothing is reported
 	usage       *sending.Sender     // nil if nothing is reported
 	events      *events.Recorder    // nil if nothing is reported
+	preview     *answering.Answerer // nil if nothing is remembered
 
 	readyWhen readyWhen
 	started   atomic.Bool // the time to catch up with the log before the first answer is over
@@ -137,9 +139,14 @@ func (s *Sidecar) assemble() error {
 			return err
 		}
 	}
+	reservoir, err := s.newPreview(counts, registry)
+	if err != nil {
+		return err
+	}
 	s.resolver, err = resolver.New(resolver.Options{
 		Views: s.store, Past: s.store, Baggage: s.options.RevisionFromBaggage, Log: followed{s}, EstimatedAge: s.store.EstimatedAge,
 		Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory, Timeout: s.options.RequestTimeout, Usage: counts, Events: s.events,
+		Reservoir:  reservoir,
 		Enrichment: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {

@@ -47,6 +47,7 @@ type signedKind string
 const (
 	signedHeartbeat signedKind = "heartbeat"
 	signedManifest  signedKind = "manifest"
+	signedPreview   signedKind = "preview"
 )
 
 // Head is a position, the state there, and the signature of the entry, which
@@ -93,7 +94,8 @@ func recordText(installation, stream string, a Anchor) []byte {
 	return append(hex.AppendEncode(text, a.Digest[:]), '\n')
 }
 
-// documentText is what a publisher signs of a heartbeat or a manifest.
+// documentText is what a publisher signs of a heartbeat, a manifest, or a question
+// for an impact preview.
 func documentText(kind signedKind, installation, environment string, digest Digest) []byte {
 	text := append(make([]byte, 0, textRoom), "flagside "...)
 	text = append(append(text, kind...), " 2\n"...)

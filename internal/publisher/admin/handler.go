@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -17,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
@@ -25,6 +27,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/fleet"
 	"github.com/flagside/flagside/internal/publisher/following"
+	"github.com/flagside/flagside/internal/publisher/preview"
 	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -63,6 +66,9 @@ type Environments interface {
 	Ledger(ctx context.Context, name string) (iter.Seq2[control.RecordedEvent, error], error)
 	// Fleet returns what is known of the sidecars of an environment.
 	Fleet(ctx context.Context, name string) (*fleet.Table, error)
+	// Impact asks sidecars what changes would do to the evaluations that they have made lately, and waits so long for answers. actor is who wants to
+	// know. What keeps sidecars from being asked is no error.
+	Impact(ctx context.Context, name, actor string, changes []document.Document, wait time.Duration) (preview.Impact, error)
 	// Usage returns what the usage of an environment is read from, nil if it is not kept.
 	Usage(ctx context.Context, name string) (Usage, error)
 	// Control returns what reads and changes an environment.

@@ -33,6 +33,11 @@ type RequestPath struct {
 	Request string `path:"request" maxLength:"64" doc:"The id of the change request."`
 }
 
+type getRequest struct {
+	RequestPath
+	api.RequestImpactQuery
+}
+
 type openedRequest struct {
 	Location string `header:"Location" doc:"The path of the change request."`
 	Body     api.ChangeRequest
@@ -167,13 +172,17 @@ func (s *server) listRequests(ctx context.Context, in *listRequests) (*content[a
 	return out, nil
 }
 
-func (s *server) getRequest(ctx context.Context, in *RequestPath) (*content[api.ChangeRequest], error) {
+func (s *server) getRequest(ctx context.Context, in *getRequest) (*content[api.ChangeRequest], error) {
 	service, err := s.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
 		return nil, s.problem(err)
 	}
 	r, err := service.Request(ctx, in.Request)
-	return s.showRequest(ctx, service, r, err)
+	shown, err := s.showRequest(ctx, service, r, err)
+	if err == nil && in.Impact {
+		shown.Body.Impact, err = s.impactOfRequest(ctx, in.Environment, r)
+	}
+	return shown, err
 }
 
 func (s *server) openRequest(ctx context.Context, in *openRequest) (*openedRequest, error) {

@@ -88,7 +88,13 @@ func (s *server) preview(ctx context.Context, in *previewCommand) (*content[api.
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	return &content[api.Preview]{Body: newPreview(found)}, nil
+	out := newPreview(found)
+	if in.Body.Impact {
+		if out.Impact, err = s.impactOf(ctx, in.Environment, found, in.Body.WaitMs); err != nil {
+			return nil, err
+		}
+	}
+	return &content[api.Preview]{Body: out}, nil
 }
 
 func newPreview(found decide.Preview) api.Preview {

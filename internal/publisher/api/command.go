@@ -42,6 +42,7 @@ type Preview struct {
 	Permitted   bool           `json:"permitted" doc:"Whether you may do it at once."`
 	Refused     *Problem       `json:"refused,omitempty" doc:"Why you may not do it at once; approvals is how many people must agree, if that makes it possible."`
 	Warnings    []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips that would be tolerated."`
+	Impact      *Impact        `json:"impact,omitempty" doc:"What it would do to recent evaluations; absent if that was not asked for, and if you may neither do nor propose it."`
 }
 
 // Difference is a document that a command would change.
@@ -57,4 +58,6 @@ type PreviewCommand struct {
 	_ struct{} `additionalProperties:"false"`
 
 	Command Command `json:"command"`
+	Impact  bool    `json:"impact,omitzero" doc:"Ask sidecars what it would do to recent evaluations."`
+	WaitMs  int     `json:"waitMs,omitzero" minimum:"1" maximum:"10000" doc:"How long answers of sidecars are waited for, in milliseconds; absent is 1000."`
 }

@@ -43,6 +43,8 @@ type ChangeRequest struct {
 	Risk    Risk             `json:"risk" doc:"As it was when the request was made."`
 	Needed  int              `json:"approvalsNeeded" doc:"How many approvals policies asked for when the request was made. They are asked again when it is applied."`
 
+	Impact *Impact `json:"impact,omitempty" doc:"What it would do to recent evaluations, as sidecars say now. Present if you ask for it with impact=true while the request can be applied."`
+
 	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips of its documents that are tolerated, as the environment is now; absent in lists, and once it has ended without being applied."`
 
 	Approvals []Remark `json:"approvals" nullable:"false"`

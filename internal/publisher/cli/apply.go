@@ -36,6 +36,7 @@ type applying struct {
 
 	environment, path, owner, reason   string
 	prune, takeOver, yes, dryRun, wait bool
+	impact                             bool // beside what a dry run says
 	propose                            bool
 	timeout                            time.Duration
 
@@ -60,6 +61,7 @@ type report struct {
 	Risk      *api.Risk          `json:"risk,omitempty"`
 	Permitted *bool              `json:"permitted,omitempty"`
 	Warnings  []api.ProblemPlace `json:"warnings,omitempty"`
+	Impact    *api.Impact        `json:"impact,omitempty"`
 }
 
 // planned is one change of a report.
@@ -91,6 +93,7 @@ func applyCommand() commandline.Invocation {
 	f.set.Bool(&a.yes, "yes", false, "delete without asking").OnlyOnCommandLine()
 	f.set.Bool(&a.takeOver, "take-over", false, "make the source the owner of what other sources own").OnlyOnCommandLine()
 	f.set.Bool(&a.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing").Shared()
+	f.set.Bool(&a.impact, "preview", false, "as --dry-run, and ask sidecars how many recent evaluations would get another answer").Shared().OnlyOnCommandLine()
 	f.set.Bool(&a.propose, "propose", false, "open a change request in place of changing it at once").Shared()
 	f.set.Bool(&a.wait, "wait", false, "wait until a change request is approved and applied, and then until every sidecar serves it")
 	f.set.Duration(&a.timeout, "timeout", 5*time.Minute, "how long --wait waits at most, for each of the two")
@@ -99,9 +102,10 @@ func applyCommand() commandline.Invocation {
 	f.check(func() bool { return !a.prune || name.Source() != "" }, "--prune deletes what its source owns: name the source with --source")
 	f.check(func() bool { return a.timeout > 0 }, "--timeout is longer than 0")
 	f.check(func() bool { return !a.wait || !a.dryRun }, "--wait and --dry-run exclude each other")
+	f.check(func() bool { return !a.wait || !a.impact }, "--wait and --preview exclude each other")
 	f.checks = append(f.checks, func() error { return ownership.ValidateName(a.owner) })
 	return f.runs(func(ctx context.Context, s *session) error {
-		a.session, a.environment = s, f.environment
+		a.session, a.environment, a.dryRun = s, f.environment, a.dryRun || a.impact
 		a.deadline = time.Now().Add(a.timeout)
 		return a.run(ctx)
 	})

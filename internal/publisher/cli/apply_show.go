@@ -113,18 +113,18 @@ func comparableText(body []byte) (string, error) {
 
 // preview prints what would be done, what is at stake, and who would have to agree.
 func (a *applying) preview(ctx context.Context, live liveDocuments, plan source.Plan) error {
-	found, err := a.client.Preview(ctx, a.environment, live.command(plan.Parts[0]))
+	found, err := a.session.preview(ctx, a.environment, live.command(plan.Parts[0]), a.impact)
 	if err != nil {
 		return err
 	}
 	a.report.Result, a.report.Risk, a.report.Permitted, a.report.Warnings = resultPlanned, &found.Risk, &found.Permitted, found.Warnings
-	a.report.Changes = live.planned(plan.Changes(), resultPlanned)
+	a.report.Changes, a.report.Impact = live.planned(plan.Changes(), resultPlanned), found.Impact
 	return a.print(a.report, func(out io.Writer) error {
 		text, err := a.planText(plan, len(plan.Changes()))
 		if err != nil {
 			return err
 		}
-		text += strings.Join(stakes(found), "\n") + warnings(found.Warnings) + a.frozenText()
+		text += strings.Join(append(stakes(found), impactLines(found.Impact)...), "\n") + warnings(found.Warnings) + a.frozenText()
 		if n := len(plan.Parts); n > 1 {
 			text += fmt.Sprintf("\nit is written in %d steps; what is at stake is that of the first", n)
 		}

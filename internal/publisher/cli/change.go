@@ -73,7 +73,7 @@ func (w *changeFlags) writeSeen(ctx context.Context, s *session, c change, seen 
 // write makes a change, or what the options ask for instead, and prints what became of it.
 func (w *changeFlags) write(ctx context.Context, s *session, c change) error {
 	switch {
-	case w.dryRun:
+	case w.dryRun || w.impact:
 		return w.preview(ctx, s, c)
 	case w.propose || w.rebase != "" || w.breakGlass || w.applyAt != "":
 		return w.open(ctx, s, c)

@@ -17,6 +17,7 @@ type changeFlags struct {
 
 	match, rebase    string
 	dryRun, propose  bool
+	impact           bool // beside what a dry run says
 	breakGlass       bool
 	applyAt, expires string
 	late             time.Duration
@@ -77,6 +78,7 @@ func (f *form) changes() *changeFlags {
 	w := &changeFlags{}
 	w.declare(f)
 	f.set.Bool(&w.dryRun, "dry-run", false, "say what would change, how risky it is and who must approve it, and change nothing").Shared()
+	f.set.Bool(&w.impact, "preview", false, "as --dry-run, and ask sidecars how many recent evaluations would get another answer").Shared().OnlyOnCommandLine()
 	f.set.Bool(&w.propose, "propose", false, "open a change request instead of changing it at once").Shared()
 	f.set.String(&w.rebase, "rebase", "", "id of your change request to replace with this change").Shared()
 	f.set.String(&w.applyAt, "apply-at", "", "open a change request that is applied at this time, such as 2030-01-31T08:00:00Z, or after this time, such as 2h").Shared()
@@ -84,7 +86,7 @@ func (f *form) changes() *changeFlags {
 	f.set.String(&w.expires, "expires", "", "when the change request expires, in the form of --apply-at; without it after 30 days").Shared()
 	f.set.Bool(&w.breakGlass, "break-glass", false, "change it without the approvals that it needs; it must be reviewed afterwards").Shared()
 	w.patience = f.waits()
-	f.check(func() bool { return !w.wait || !w.dryRun && !w.propose && w.applyAt == "" }, "--wait is for what is changed at once")
+	f.check(func() bool { return !w.wait || !w.dryRun && !w.impact && !w.propose && w.applyAt == "" }, "--wait is for what is changed at once")
 	f.check(func() bool { return !w.breakGlass || w.reason != "" && w.applyAt == "" }, "--break-glass needs a --reason, and cannot wait for a time")
 	f.check(func() bool { return w.late == 0 || w.applyAt != "" }, "--late is for changes with --apply-at")
 	f.check(func() bool { return isTime(w.applyAt) && isTime(w.expires) },

@@ -28,8 +28,16 @@ func (w *changeFlags) proposal(c change) (n api.NewRequest, err error) {
 
 // preview prints what a change would do.
 func (w *changeFlags) preview(ctx context.Context, s *session, c change) error {
-	found, err := s.client.Preview(ctx, c.environment, c.command)
+	found, err := s.preview(ctx, c.environment, c.command, w.impact)
 	return s.answer(found, err, func(out io.Writer) error { return previewed(out, found) })
+}
+
+// preview asks what a command would do, and sidecars what it would do to recent evaluations, if they are to be asked.
+func (s *session) preview(ctx context.Context, environment string, c api.Command, impact bool) (api.Preview, error) {
+	if impact {
+		return s.client.PreviewImpact(ctx, environment, c)
+	}
+	return s.client.Preview(ctx, environment, c)
 }
 
 // open opens a change request, or makes one anew, and applies it at once if it breaks the glass.
@@ -64,7 +72,7 @@ func previewed(out io.Writer, p api.Preview) error {
 	if err := differences(out, p.Differences); err != nil || len(p.Differences) == 0 {
 		return err
 	}
-	_, err := fmt.Fprintln(out, strings.Join(stakes(p), "\n")+warnings(p.Warnings))
+	_, err := fmt.Fprintln(out, strings.Join(append(stakes(p), impactLines(p.Impact)...), "\n")+warnings(p.Warnings))
 	return err
 }
 
@@ -136,7 +144,7 @@ func (s *session) printRequest(r api.ChangeRequest, err error, done string) erro
 		case "claimed", "needs_rebase", "failed":
 			text += "; it is " + r.Status
 		}
-		_, err := fmt.Fprintln(out, text+warnings(r.Warnings))
+		_, err := fmt.Fprintln(out, strings.Join(append([]string{text}, impactLines(r.Impact)...), "\n")+warnings(r.Warnings))
 		return err
 	})
 }

@@ -49,7 +49,9 @@ func requestApprove() commandline.Invocation {
 		if !strings.HasPrefix(found.Hash, hash) {
 			return &failure{code: exitConflict, text: "this is not the hash of the change request as it is now: read it again"}
 		}
+		impact := s.withImpact(ctx, f.environment, found).Impact
 		found, err = s.client.ApproveRequest(ctx, f.environment, id, found.Hash, r.headers())
+		found.Impact = impact
 		return s.printRequest(found, err, "is approved")
 	})
 }

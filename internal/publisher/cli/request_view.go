@@ -16,6 +16,9 @@ func requestGet() commandline.Invocation {
 	f := newForm("request get", "Prints a change request, and what it would change now. Its hash is what approve takes.").request(&id)
 	return f.runs(func(ctx context.Context, s *session) error {
 		r, err := s.client.Request(ctx, f.environment, id)
+		if err == nil {
+			r = s.withImpact(ctx, f.environment, r)
+		}
 		return s.answer(r, err, func(out io.Writer) error {
 			show := details(
 				detail{"request", cell(r.ID)}, detail{"status", requestStatus(r)}, detail{"hash", shortHash(r)}, detail{"author", nameCell(r.Names, r.Author)},
@@ -27,7 +30,7 @@ func requestGet() commandline.Invocation {
 			if err := show(out); err != nil {
 				return err
 			}
-			fmt.Fprintln(out, strings.Join(risks(r.Risk), "\n")+warnings(r.Warnings))
+			fmt.Fprintln(out, strings.Join(append(risks(r.Risk), impactLines(r.Impact)...), "\n")+warnings(r.Warnings))
 			return s.showChanges(ctx, out, f.environment, r)
 		})
 	})

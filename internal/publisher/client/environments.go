@@ -51,6 +51,11 @@ func (c *Client) Preview(ctx context.Context, name string, command api.Command) 
 	return answer[api.Preview](ctx, c, post("environments", name, "preview").readOnly().json(api.PreviewCommand{Command: command}))
 }
 
+// PreviewImpact is Preview, and asks sidecars what it would do to recent evaluations.
+func (c *Client) PreviewImpact(ctx context.Context, name string, command api.Command) (api.Preview, error) {
+	return answer[api.Preview](ctx, c, post("environments", name, "preview").readOnly().json(api.PreviewCommand{Command: command, Impact: true}))
+}
+
 // Operation asks what became of a change.
 func (c *Client) Operation(ctx context.Context, name, op string) (api.Operation, error) {
 	return answer[api.Operation](ctx, c, get("environments", name, "operations", op))

@@ -25,6 +25,11 @@ func (c *Client) Request(ctx context.Context, environment, id string) (api.Chang
 	return answer[api.ChangeRequest](ctx, c, get("environments", environment, "requests", id))
 }
 
+// RequestImpact is Request, and asks sidecars what it would do to recent evaluations, if it can be applied.
+func (c *Client) RequestImpact(ctx context.Context, environment, id string) (api.ChangeRequest, error) {
+	return answer[api.ChangeRequest](ctx, c, get("environments", environment, "requests", id).with(api.RequestImpactQuery{Impact: true}))
+}
+
 // OpenRequest opens a change request.
 func (c *Client) OpenRequest(ctx context.Context, environment string, n api.NewRequest, h api.ChangeHeaders) (api.ChangeRequest, error) {
 	return answer[api.ChangeRequest](ctx, c, post("environments", environment, "requests").with(h).json(n))

@@ -69,6 +69,7 @@ func (q *BulkRequest) End() {
 // memory of the body is of use.
 func (q *BulkRequest) Answer(ctx context.Context, data, known []byte, e BulkEncoder) (BulkAnswer, error) {
 	q.ask(e.Form(), data)
+	q.keepAll(data)
 	if anyTag(known, q.unchanged) {
 		return BulkAnswer{Tag: q.tag.text, NotModified: true}, nil
 	}
@@ -85,11 +86,10 @@ func (q *BulkRequest) body(ctx context.Context, data []byte, e BulkEncoder) ([]b
 	if remembered, ok := q.recall(); ok {
 		return append(body, remembered...), nil
 	}
-	results, err := q.Results(data)
-	if err != nil {
+	if err := q.setContext(data); err != nil {
 		return body, err
 	}
-	body = e.Encode(ctx, body, results)
+	body = e.Encode(ctx, body, Results{q})
 	if q.err != nil {
 		return body, q.err
 	}
@@ -101,7 +101,10 @@ func (q *BulkRequest) body(ctx context.Context, data []byte, e BulkEncoder) ([]b
 type Results struct{ q *BulkRequest }
 
 // Results returns the results in the context that data encode, without a look at the memory. Errors wrap eval.ErrInvalidContext.
-func (q *BulkRequest) Results(data []byte) (Results, error) { return Results{q}, q.setContext(data) }
+func (q *BulkRequest) Results(data []byte) (Results, error) {
+	q.keepAll(data)
+	return Results{q}, q.setContext(data)
+}
 
 // All evaluates every selected flag, in key order, each as Request.Answer does. It ends early when ctx ends or the time for a request is over:
 // Err says so, and what was made of the results is no answer then.

@@ -47,6 +47,9 @@ func (q *Request) Answer(data []byte) (eval.Result, error) {
 	if q.resolver.perFlag != nil {
 		q.resolver.perFlag.evaluated(flag)
 	}
+	if q.resolver.reservoir.Wants() {
+		q.keep(flag, data)
+	}
 	q.record(q.flagKey, &result)
 	return result, nil
 }

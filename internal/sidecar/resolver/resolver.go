@@ -21,6 +21,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/preview"
 	"github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/internal/sidecar/usage/events"
 )
@@ -67,6 +68,8 @@ type Options struct {
 	Usage *usage.Counts
 	// Events keeps exposures and outcomes; nil keeps none.
 	Events *events.Recorder
+	// Reservoir remembers some evaluations with their contexts; nil remembers none.
+	Reservoir *preview.Reservoir
 	// Metrics gets the counters. It is required.
 	Metrics prometheus.Registerer
 	// MetricsPerFlag is how many flags have a counter of their own; 0 is none, and then nothing is counted per flag.
@@ -89,6 +92,7 @@ type Resolver struct {
 	counts     counts
 	usage      *usage.Counts
 	events     *events.Recorder
+	reservoir  *preview.Reservoir // nil if nothing is remembered
 	proven     atomic.Bool
 	summary    atomic.Pointer[rulesetSummary] // of the last ruleset that was asked for all flags
 	answers    *cache.Answers[remembered]
@@ -159,6 +163,7 @@ func New(o Options) (*Resolver, error) {
 		counts:     counts,
 		usage:      o.Usage,
 		events:     o.Events,
+		reservoir:  o.Reservoir,
 		answers:    cache.NewAnswers[remembered](o.AnswersMemory),
 		cacheOff:   o.AnswersMemory < 0,
 		attributes: newAttributes(o.Enrichment),

@@ -67,17 +67,23 @@ func (a *applications) add(name string) Application {
 	return one
 }
 
-// ApplicationName returns the name of an application as reports have it: empty for the one that the sidecar is for.
-func (c *Counts) ApplicationName(a Application) string {
-	names := c.applications.list()
-	return names[a]
-}
-
 // list returns the names by application.
 func (a *applications) list() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clip(a.names)
+}
+
+// ApplicationName returns the name of an application, empty for one that has none, and for all that there is no room for.
+func (c *Counts) ApplicationName(a Application) string {
+	if c == nil || a == otherApplication {
+		return ""
+	}
+	names := c.applications.list()
+	if int(a) >= len(names) {
+		return ""
+	}
+	return names[a]
 }
 
 // validApplication reports whether a name can stand in a report: it is one that Kubernetes takes for a label.

@@ -66,6 +66,9 @@ func FeedSubject(environment string) string { return "feed." + environment }
 // StatusSubject begins the subjects of what sidecars say about themselves.
 func StatusSubject(environment string) string { return "status." + environment }
 
+// AskSubject begins the subjects of what publishers ask sidecars.
+func AskSubject(environment string) string { return "ask." + environment }
+
 // HeartbeatSubject is that of heartbeats.
 func HeartbeatSubject(environment string) string { return "heartbeat." + environment }
 

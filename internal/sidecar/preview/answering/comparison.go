@@ -1,0 +1,124 @@
+package answering
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/preview"
+	wire "github.com/flagside/flagside/sync/preview"
+)
+
+// comparison evaluates flags as they are and as they would be.
+type comparison struct {
+	now, then   *eval.Ruleset
+	contexts    [2]eval.Context
+	byKey       map[string]*tally
+	all         []*tally // by key
+	evaluations int      // of both rulesets
+}
+
+// newComparison compiles a change on a view. The error says that it does not compile.
+func newComparison(view *cache.View, q *wire.Question) (*comparison, error) {
+	changes := make([]document.Document, len(q.Documents))
+	for i, d := range q.Documents {
+		changes[i] = document.Document{Kind: d.Kind, Key: d.Key, Revision: q.Base.Revision + 1, Body: d.Body}
+		if len(d.Body) == 0 {
+			changes[i].Body = nil
+		}
+	}
+	c := &comparison{now: view.Rules(), byKey: make(map[string]*tally)}
+	var problems eval.Problems
+	if c.then, problems = c.now.Update(changes); problems.Err() != nil {
+		return nil, problems.Err()
+	}
+	for before, after := range c.then.Difference(c.now) {
+		if before == nil { // there were no evaluations of it
+			continue
+		}
+		t := &tally{before: before, after: after, changes: make(map[change]*cell)}
+		c.byKey[before.Key()] = t
+		c.all = append(c.all, t)
+	}
+	return c, nil
+}
+
+// wanted returns the keys of the flags that the change touches, and their flag sets.
+func (c *comparison) wanted() (flags, sets map[string]bool) {
+	flags, sets = make(map[string]bool), make(map[string]bool)
+	for _, t := range c.all {
+		flags[t.before.Key()], sets[t.before.SetID()] = true, true
+	}
+	return flags, sets
+}
+
+// asked returns the flags that a sample asks for and that the change touches.
+func (c *comparison) asked(s *preview.Remembered) []*tally {
+	if key, one := s.Flag(); one {
+		return []*tally{c.byKey[key]}
+	}
+	return c.all
+}
+
+// weigh notes how many evaluations there were of each flag.
+func (c *comparison) weigh(all []preview.Remembered) {
+	for i := range all {
+		for _, t := range c.asked(&all[i]) {
+			if all[i].Asks(t.before) {
+				t.total += all[i].Weight
+			}
+		}
+	}
+}
+
+// sample evaluates what a sample asks for, and reports whether there was time for all of it. One that fails on its context as it is counts as nothing:
+// its application got no answer.
+func (c *comparison) sample(ctx context.Context, s *preview.Remembered, now time.Time, w *work) bool {
+	if !w.next() || ctx.Err() != nil {
+		return false
+	}
+	before, after := &c.contexts[0], &c.contexts[1]
+	failed := cmp.Or(c.now.DecodeContext(before, s.Context), c.then.DecodeContext(after, s.Context))
+	defer before.Reset()
+	defer after.Reset()
+	for _, t := range c.asked(s) {
+		if !s.Asks(t.before) {
+			continue
+		}
+		if failed != nil {
+			t.total -= s.Weight
+			continue
+		}
+		if !w.next() {
+			return false
+		}
+		c.compare(t, before, after, now, s.Weight)
+		runtime.Gosched()
+	}
+	return true
+}
+
+func (c *comparison) compare(t *tally, before, after *eval.Context, now time.Time, weight float64) {
+	c.evaluations += 2
+	is, would := t.before.Evaluate(before, now), eval.Result{Reason: eval.ReasonError, ErrorCode: eval.ErrorFlagNotFound}
+	if t.after != nil {
+		would = t.after.Evaluate(after, now)
+	}
+	t.add(&is, &would, weight)
+}
+
+// flags returns the counts of all flags, those with the most evaluations first.
+func (c *comparison) flags(random *rand.Rand) []wire.Flag {
+	told := make([]wire.Flag, len(c.all))
+	for i, t := range c.all {
+		told[i] = t.flag(random)
+	}
+	slices.SortStableFunc(told, func(a, b wire.Flag) int { return cmp.Compare(b.Evaluations, a.Evaluations) })
+	return told
+}
