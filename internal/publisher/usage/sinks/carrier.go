@@ -178,11 +178,14 @@ func (c *carrier) complete(ctx context.Context) (*parcel, error) {
 
 // noteLoss tells of reports that were removed since the last look, while they waited. The server does not: it moves the place past them.
 func (c *carrier) noteLoss(p queue.Progress, s series.State) {
-	gone := max(s.First, 1) - 1 // everything up to here is
+	seen, gone := c.past.source, max(s.First, 1)-1 // everything up to here is gone
 	if c.past.waiting > 0 && c.past.source == s.Source && c.past.floor < gone && p.Acknowledged <= gone {
 		c.tally.misses(gone - c.past.floor)
 	}
-	c.past = past{s.Source, max(p.Acknowledged, gone), p.Waiting}
+	c.past = past{s.Source, max(c.past.floor, p.Acknowledged, gone), p.Waiting}
+	if s.Source != seen {
+		c.past.floor = max(p.Acknowledged, gone)
+	}
 }
 
 // worthReading reports whether a parcel may be complete that was not when it was read last.
@@ -198,6 +201,8 @@ func (c *carrier) worthReading(p queue.Progress) bool {
 
 // carry writes a parcel and advances the place past it. If that fails, the same parcel is written again.
 func (c *carrier) carry(ctx context.Context, p *parcel) error {
+	before := c.past
+	c.past.floor = p.to // what is in hand is not lost when the stream removes it
 	ours, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var holding sync.WaitGroup
@@ -209,14 +214,26 @@ func (c *carrier) carry(ctx context.Context, p *parcel) error {
 	end(nil)
 	holding.Wait()
 	if err != nil {
+		c.past = before
 		return errors.Join(err, why)
 	}
 	if err := c.place.Advance(ctx, p.to); err != nil {
 		return err
 	}
 	c.tally.took(p)
-	c.past.floor = p.to
 	return nil
+}
+
+// observe notes how much waits, and what is lost, while a parcel takes its time.
+func (c *carrier) observe(ctx context.Context) {
+	progress, err := c.place.Progress(ctx)
+	if err != nil {
+		return // that NATS is out of reach is noted by who works
+	}
+	c.tally.waits(progress.Waiting, progress.Acknowledged)
+	if state, err := c.reports.State(ctx); err == nil {
+		c.noteLoss(progress, state)
+	}
 }
 
 // hold keeps a parcel ours until ctx ends, and ends it in time when that is not certain any more.
@@ -229,6 +246,7 @@ func (c *carrier) hold(ctx context.Context, sequence uint64, end context.CancelC
 			return
 		case <-ticks.C:
 		}
+		c.observe(ctx)
 		asked := time.Now()
 		switch err := c.place.Working(ctx, sequence); {
 		case err == nil:

@@ -364,21 +364,26 @@ func TestLostReportsAreTold(t *testing.T) {
 	makeStreams(t, s.URL())
 	dir := filepath.Join(t.TempDir(), "usage")
 	conn, boot := sidecarConn(t, s.URL()), status.NewBoot()
-	e := export(t, s.URL(), parquetSink(dir)) // which waits for the directory, and has its place
+	e := export(t, s.URL(), parquetSink(dir)) // which has the first report in hand, and waits for the directory
+	send(t, conn, report(boot, 1))
+	waiting.Until(t, "the first report is late", func() bool { return len(e.Late(time.Now())) == 1 }, e.log)
+	waiting.Until(t, "it is in hand", func() bool {
+		return testutil.ToFloat64(e.metrics.failures.WithLabelValues("lake", natstest.Environment)) > 0
+	}, e.log)
 	for n := range uint64(3) {
-		send(t, conn, report(boot, n+1))
+		send(t, conn, report(boot, n+2))
 	}
-	waiting.Until(t, "reports wait", func() bool { return len(e.Late(time.Now())) == 1 }, e.log)
+	waiting.Until(t, "the others are seen to wait", func() bool { return e.all()[0].known().reports == 4 }, e.log)
 	keepOne(t, s)
 	waiting.Until(t, "the loss is told", func() bool { return len(e.Lost(time.Now())) == 1 }, e.log)
-	if got := testutil.ToFloat64(e.metrics.lost.WithLabelValues("lake", natstest.Environment)); got != 2 {
-		t.Errorf("%v reports are lost, want 2", got)
-	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	e.taken(t, 3)
-	wantOnce(t, dir, []string{boot + "/3"})
+	e.taken(t, 4)
+	if got := testutil.ToFloat64(e.metrics.lost.WithLabelValues("lake", natstest.Environment)); got != 2 {
+		t.Errorf("%v reports are lost, want 2", got)
+	}
+	wantOnce(t, dir, []string{boot + "/1", boot + "/4"})
 }
 
 // keepOne has the stream remove all reports but the newest, as it does with old ones.

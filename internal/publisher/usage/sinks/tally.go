@@ -45,9 +45,10 @@ func (t *tally) waits(reports, floor uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.waiting = reports
-	if reports == 0 || floor != t.floor {
-		t.floor, t.oldest = floor, time.Time{}
+	if reports == 0 || floor != t.floor && t.failing.IsZero() { // else the parcel in hand is not written, although the place may be past it
+		t.oldest = time.Time{}
 	}
+	t.floor = floor
 }
 
 // begins notes when the oldest report that waits came.
