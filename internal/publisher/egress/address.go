@@ -109,13 +109,21 @@ func Permit(address netip.Addr, allowed []netip.Prefix) error {
 	return nil
 }
 
-// Within returns Permit with the allowed networks.
-func Within(allowed []netip.Prefix) func(netip.Addr) error {
-	return func(address netip.Addr) error { return Permit(address, allowed) }
+// Over returns Permit for requests of a scheme. What is sent over http goes in clear, so there the address must lie in an allowed network, also if it is public.
+func Over(scheme string, allowed []netip.Prefix) func(netip.Addr) error {
+	return func(address netip.Addr) error {
+		if err := Permit(address, allowed); err != nil {
+			return err
+		}
+		if scheme == "http" && !in(address, allowed) {
+			return fmt.Errorf("address %s is refused, because it is public and what is sent would go there in clear: want https://", address)
+		}
+		return nil
+	}
 }
 
-// In reports whether an address lies in one of the networks.
-func In(address netip.Addr, networks []netip.Prefix) bool {
+// in reports whether an address lies in one of the networks.
+func in(address netip.Addr, networks []netip.Prefix) bool {
 	judged := judged(address)
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(judged) })
 }

@@ -67,13 +67,7 @@ func (w Webhook) Host() string { return w.URL.Scheme + "://" + w.URL.Host }
 
 // permit returns why events are not sent to an address that the name of the host leads to, or nil.
 func (w Webhook) permit(address netip.Addr) error {
-	if err := egress.Permit(address, w.AllowPrivate); err != nil {
-		return err
-	}
-	if w.URL.Scheme == "http" && !egress.In(address, w.AllowPrivate) {
-		return fmt.Errorf("address %s is refused, because it is public and events would go there in clear: want https://", address)
-	}
-	return nil
+	return egress.Over(w.URL.Scheme, w.AllowPrivate)(address)
 }
 
 // wants reports whether events of a type are to be told. break-glass stands for all that went without approvals.

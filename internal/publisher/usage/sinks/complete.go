@@ -221,7 +221,7 @@ func address(text string, allowed []netip.Prefix) (*url.URL, error) {
 		return nil, errors.New("want https://: http is for private addresses, with allowPrivate")
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
-		if err := egress.Permit(ip, allowed); err != nil {
+		if err := egress.Over(u.Scheme, allowed)(ip); err != nil {
 			return nil, err
 		}
 	}

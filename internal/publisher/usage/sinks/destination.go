@@ -37,7 +37,7 @@ func newDestination(s Sink) (destination, error) {
 		b := s.Bucket
 		bucket, err := objects.NewBucket(objects.BucketOptions{
 			Endpoint: b.Endpoint, Region: b.Region, Bucket: b.Name, Prefix: b.Prefix, AccessKey: b.AccessKey, SecretKey: b.SecretKey,
-			Transport: egress.Transport(egress.Within(s.AllowPrivate), s.CA, s.Timeout),
+			Transport: egress.Transport(egress.Over(b.Endpoint.Scheme, s.AllowPrivate), s.CA, s.Timeout),
 		})
 		if err != nil {
 			return nil, err

@@ -71,7 +71,7 @@ func (e *RefusedError) Permanent() bool {
 // New returns a client.
 func New(o Options) *Client {
 	return &Client{o, &http.Client{
-		Transport: egress.Transport(egress.Within(o.AllowPrivate), o.CA, o.Timeout), Timeout: o.Timeout,
+		Transport: egress.Transport(egress.Over(o.URL.Scheme, o.AllowPrivate), o.CA, o.Timeout), Timeout: o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
