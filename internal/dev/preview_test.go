@@ -312,7 +312,7 @@ func (p *previewed) verifySecrecy() {
 	}
 	for _, s := range p.sidecars {
 		for _, path := range []string{"/metrics", "/status"} {
-			response, err := http.Get("http://" + s.ManagementAddr().String() + path) //nolint:noctx // the server is in this process
+			response, err := http.Get("http://" + s.ManagementAddr().String() + path)
 			if err != nil {
 				p.t.Fatal(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -264,9 +265,7 @@ func TestNamesOfRecords(t *testing.T) {
 	}
 	with := func(more ...string) map[string]string {
 		all := make(map[string]string)
-		for k, v := range common {
-			all[k] = v
-		}
+		maps.Copy(all, common)
 		for i := 0; i < len(more); i += 2 {
 			all[more[i]] = more[i+1]
 		}

@@ -117,7 +117,7 @@ func (c *Client) Send(ctx context.Context, environment string, records []*logs.L
 	}
 	sent := Sent{Bytes: len(body)}
 	if err != nil {
-		return sent, nil //nolint:nilerr // it has taken the records; what else it says is lost
+		return sent, nil // it has taken the records; what else it says is lost
 	}
 	sent.Rejected, sent.Why = rejected(answer, len(records))
 	return sent, nil
