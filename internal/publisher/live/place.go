@@ -116,6 +116,7 @@ func (p *place) newsOf(items []activity.Item) (all []news) {
 		told := item.Tell()
 		m := moved{Environment: p.environment, Documents: documentsOf(told.Documents), Actor: told.Actor, Request: told.Request}
 		switch {
+		case item.Change != nil && len(m.Documents) == 0: // the list of signing keys
 		case item.Change != nil:
 			m.Revision = told.Revision
 			all = append(all, news{event: changeEvent, moved: m, revision: item.Change.Position().Revision})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	documents "github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/sync/changelog"
@@ -186,6 +187,9 @@ func (s *stream) write(text string) bool {
 func documentsOf(all []api.EventDocument) []document {
 	var out []document
 	for _, d := range all {
+		if d.Kind == string(documents.KindKeys) { // which is no one's document
+			continue
+		}
 		out = append(out, document{Kind: d.Kind, Key: d.Key})
 	}
 	return out
