@@ -144,7 +144,7 @@ func (s *Sessions) signInByToken(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refusal returns why no one is signed in by a request, whoever it is.
+// refusal returns why no one is signed in by a request, with whatever credentials.
 func (s *Sessions) refusal(r *http.Request, how How) (problem, bool) {
 	switch {
 	case !suitable(r):
