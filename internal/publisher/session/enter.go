@@ -52,6 +52,13 @@ func (c *codes) take(text string, now time.Time) (code, bool) {
 	return found, known && now.Before(found.expires)
 }
 
+// giveBack has a code count again with which no one could be signed in.
+func (c *codes) giveBack(text string, unused code) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all[sha256.Sum256([]byte(text))] = unused
+}
+
 // enter signs in by a one-time code.
 func (s *Sessions) enter(w http.ResponseWriter, r *http.Request) {
 	if p, refused := s.refusal(r, ByCode); refused {
@@ -64,7 +71,7 @@ func (s *Sessions) enter(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, access.ErrRejected):
 		tell(w, http.StatusUnauthorized, "The link works once and for an hour, and it was used or is too old: start flagside dev again, or sign in at "+Home+" with the token that it prints.")
 	case err != nil:
-		tell(w, http.StatusServiceUnavailable, "You are not signed in, because something cannot be reached now: sign in at "+Home+" with the token that flagside dev prints.")
+		tell(w, http.StatusServiceUnavailable, "You are not signed in, because something cannot be reached now: open the link again in a moment.")
 	default:
 		redirect(w, r, Home)
 	}
@@ -79,9 +86,11 @@ func (s *Sessions) enterBy(w http.ResponseWriter, r *http.Request, text string) 
 	}
 	c := newCredential()
 	g, err := s.options.Authenticator.Admit(found.token, c.secret)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = s.begin(w, r, c, g, ByCode)
 	}
-	_, err = s.begin(w, r, c, g, ByCode)
+	if err != nil && !errors.Is(err, access.ErrRejected) {
+		s.codes.giveBack(text, found)
+	}
 	return err
 }
