@@ -94,7 +94,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	if p, err, ok := a.tokenHolder(token); ok {
+	if p, isToken, err := a.tokenHolder(token); isToken {
 		return p, err
 	}
 	if strings.Count(token, ".") == 2 && len(a.issuers) > 0 {
@@ -104,16 +104,16 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	return Principal{}, rejected("it is neither an API token of this installation nor a JSON Web Token of an accepted issuer")
 }
 
-// tokenHolder returns the holder of a fixed token or of an API token; ok is false for text that is neither.
-func (a *Authenticator) tokenHolder(token string) (p Principal, err error, ok bool) { //nolint:revive,staticcheck // ok tells whether there is an answer at all
+// tokenHolder returns the holder of a fixed token or of an API token; isToken is false for text that is neither.
+func (a *Authenticator) tokenHolder(token string) (p Principal, isToken bool, err error) {
 	if p, ok := a.fixedPrincipal(token); ok {
-		return p, nil, true
+		return p, true, nil
 	}
 	if id, ok := splitSecret(token); ok && a.tokens != nil {
 		p, err := a.tokens.authenticate(id, token)
-		return p, err, true
+		return p, true, err
 	}
-	return Principal{}, nil, false
+	return Principal{}, false, nil
 }
 
 // bearer returns the token in the Authorization header.

@@ -38,7 +38,7 @@ func grantTo(p Principal) Grant {
 // Admit returns the grant of the holder of an API token or a fixed token. A JSON Web Token is no such token: it is meant for minutes. The salt is a secret
 // that Reaffirm is given again. The error is ErrRejected or ErrUnavailable.
 func (a *Authenticator) Admit(token, salt string) (Grant, error) {
-	p, err, isToken := a.tokenHolder(token)
+	p, isToken, err := a.tokenHolder(token)
 	if !isToken {
 		return Grant{}, rejected("it is no API token of this installation")
 	}

@@ -50,7 +50,7 @@ func (s *Sessions) put(ctx context.Context, made record) error {
 	case errors.Is(err, bucket.ErrFull):
 		return fmt.Errorf("%w: there are %d sessions, as many as there may be: end some with flagside session revoke", ErrUnavailable, MaxSessions)
 	case err != nil:
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, s.noteLost(err))
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func (s *Sessions) read(ctx context.Context, id string, known bool) (record, err
 	defer cancel()
 	v, err := store.Get(ctx, id+".*")
 	if err != nil {
-		return record{}, err
+		return record{}, s.noteLost(err)
 	}
 	r, err := unseal(v, s.options.Keyring)
 	if err != nil {

@@ -63,7 +63,9 @@ func setCookie(w http.ResponseWriter, r *http.Request, c http.Cookie, keep time.
 	w.Header().Add("Set-Cookie", cookieFor(r, c, keep).String())
 }
 
-func cookieFor(r *http.Request, c http.Cookie, keep time.Duration) *http.Cookie {
+// cookieFor returns a cookie as it is sent in answer to a request. It is Secure unless the request came over plain HTTP on loopback, where browsers would not
+// take it.
+func cookieFor(r *http.Request, c http.Cookie, keep time.Duration) *http.Cookie { // #nosec G124 -- as said
 	c.Name, c.Path, c.HttpOnly, c.Secure = nameFor(r, c.Name), "/", true, encrypted(r)
 	if c.MaxAge = int(keep / time.Second); c.MaxAge == 0 {
 		c.MaxAge, c.Value = -1, ""
@@ -73,10 +75,10 @@ func cookieFor(r *http.Request, c http.Cookie, keep time.Duration) *http.Cookie 
 
 // sessionCookie is sent for what pages of the console ask for, and never for pages of other sites, not even for links there.
 func sessionCookie(value string) http.Cookie {
-	return http.Cookie{Name: cookieName, Value: value, SameSite: http.SameSiteStrictMode}
+	return http.Cookie{Name: cookieName, Value: value, SameSite: http.SameSiteStrictMode} // #nosec G124 -- cookieFor completes it
 }
 
 // stepCookie is sent when the issuer sends the browser back, which is a link from another site.
 func stepCookie(value string) http.Cookie {
-	return http.Cookie{Name: stepName, Value: value, SameSite: http.SameSiteLaxMode}
+	return http.Cookie{Name: stepName, Value: value, SameSite: http.SameSiteLaxMode} // #nosec G124 -- cookieFor completes it
 }

@@ -120,6 +120,7 @@ func (s *Sessions) answerSignedOut(w http.ResponseWriter, r *http.Request, detai
 // signInByToken exchanges an API token for a session.
 func (s *Sessions) signInByToken(w http.ResponseWriter, r *http.Request) {
 	if p, refused := s.refusal(r, ByToken); refused {
+		w.Header().Set("Retry-After", "1")
 		answer(w, p.Status, api.ProblemMedia, p)
 		return
 	}

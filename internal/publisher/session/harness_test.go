@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,8 +68,39 @@ type replica struct {
 	t        *testing.T
 	sessions *session.Sessions
 	bucket   *bucket.Bucket
+	store    *store
 	clock    *clock
 	log      *logtest.Log
+}
+
+// store is a bucket that can be out of reach.
+type store struct {
+	*bucket.Bucket
+
+	down atomic.Bool
+}
+
+var errDown = errors.New("it is out of reach")
+
+func (s *store) Create(ctx context.Context, v bucket.Value, expires time.Duration) error {
+	if s.down.Load() {
+		return errDown
+	}
+	return s.Bucket.Create(ctx, v, expires)
+}
+
+func (s *store) Get(ctx context.Context, key string) (bucket.Value, error) {
+	if s.down.Load() {
+		return bucket.Value{}, errDown
+	}
+	return s.Bucket.Get(ctx, key)
+}
+
+func (s *store) Remove(ctx context.Context, key string) error {
+	if s.down.Load() {
+		return errDown
+	}
+	return s.Bucket.Remove(ctx, key)
 }
 
 // setup says how a replica is to be.
@@ -112,15 +145,21 @@ func start(t *testing.T, s setup) *replica {
 		t.Fatal(err)
 	}
 	conn := connect(t, s.nats)
-	r.bucket, err = bucket.Open(t.Context(), conn, bucket.Options{
+	options := bucket.Options{
 		Stream: flagsync.SessionsStream, Subject: flagsync.SessionsSubject, Replicas: 1, Values: session.MaxSessions, ValueBytes: session.MaxBytes,
-	})
+	}
+	r.bucket, err = bucket.Open(t.Context(), conn, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = r.sessions.Run(ctx, func(context.Context) (session.Store, error) { return r.bucket, nil }) })
+	r.store = &store{Bucket: r.bucket}
+	open := func(ctx context.Context) (session.Store, error) { // again, if the stream is gone
+		_, err := bucket.Open(ctx, conn, options)
+		return r.store, err
+	}
+	wg.Go(func() { _ = r.sessions.Run(ctx, open) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	r.Server = httptest.NewUnstartedServer(r.handler())
 	if s.tls {
@@ -147,6 +186,8 @@ func (r *replica) handler() http.Handler {
 			_, _ = io.WriteString(w, p.PolicyID())
 		case strings.Contains(err.Error(), session.ErrMediaType.Error()):
 			http.Error(w, err.Error(), http.StatusUnsupportedMediaType)
+		case errors.Is(err, access.ErrUnavailable):
+			http.Error(w, "", http.StatusServiceUnavailable)
 		default:
 			http.Error(w, err.Error(), http.StatusUnauthorized)
 		}

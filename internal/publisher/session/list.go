@@ -54,7 +54,7 @@ func (s *Sessions) records(ctx context.Context, policyID string) ([]record, erro
 	defer cancel()
 	values, err := store.List(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, s.noteLost(err))
 	}
 	var all []record
 	for _, v := range values {

@@ -23,6 +23,7 @@ func (s *Sessions) Run(ctx context.Context, open func(context.Context) (Store, e
 		case <-ctx.Done():
 			return nil
 		case <-time.After(wait):
+		case <-s.lost:
 		}
 		wait = countInterval
 		err := s.tend(ctx, open)
@@ -50,14 +51,23 @@ func (s *Sessions) tend(ctx context.Context, open func(context.Context) (Store, 
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	all, err := store.List(ctx, ">")
-	if errors.Is(err, flagsync.ErrStreamLost) { // it is made again: everyone has to sign in again
-		s.use(nil)
-	}
 	if err != nil {
-		return err
+		return s.noteLost(err)
 	}
 	s.count.Store(int64(len(all)))
 	return nil
+}
+
+// noteLost returns err. If it tells that the bucket is gone, Run makes it again: all sessions are lost.
+func (s *Sessions) noteLost(err error) error {
+	if errors.Is(err, flagsync.ErrStreamLost) {
+		s.use(nil)
+		select {
+		case s.lost <- struct{}{}:
+		default:
+		}
+	}
+	return err
 }
 
 func (s *Sessions) use(store Store) {

@@ -79,7 +79,8 @@ type Sessions struct {
 	limits  *limits
 	codes   codes
 	metrics *metrics
-	count   atomic.Int64 // sessions, as last counted
+	count   atomic.Int64  // sessions, as last counted
+	lost    chan struct{} // of one: tells Run that the bucket is gone
 
 	mu    sync.Mutex
 	store Store // nil before it was opened
@@ -97,7 +98,7 @@ func New(o Options) (*Sessions, error) {
 		o.Client = func(*http.Request) any { return nil }
 	}
 	o.Repeats = cmp.Or(o.Repeats, telemetry.NewRepeats(o.Logger))
-	s := &Sessions{options: o, flow: o.Authenticator.CodeFlow(), cache: newCache(), limits: newLimits(), codes: codes{all: make(map[changelog.Digest]code)}}
+	s := &Sessions{options: o, flow: o.Authenticator.CodeFlow(), cache: newCache(), limits: newLimits(), lost: make(chan struct{}, 1), codes: codes{all: make(map[changelog.Digest]code)}}
 	var err error
 	s.metrics, err = newMetrics(o.Metrics, &s.count)
 	return s, err
