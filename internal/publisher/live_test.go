@@ -192,6 +192,32 @@ func TestLastEventID(t *testing.T) {
 	}
 }
 
+// With a new epoch a browser reads anew, also one that watches, or was away.
+func TestWatchingOverANewEpoch(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("staging")
+	r.put("staging", "f", flagBody("on", ""), absent())
+	cookie := r.signIn(secretOf("viewer"))
+	w := r.watch(cookie, "", "staging")
+	w.begun()
+	before := w.id
+	if _, err := r.client.RecreateEnvironment(t.Context(), "staging", api.RecreateQuery{}, anyway("the disk is new")); err != nil {
+		t.Fatal(err)
+	}
+	if e := w.next("reset"); e.Environment != "staging" || e.Revision == before || w.id != e.Revision {
+		t.Errorf("%s: %+v", w.id, e)
+	}
+	again := r.watch(cookie, before, "staging")
+	if events := again.begun(); len(events) != 1 || events[0].event != "reset" {
+		t.Errorf("%+v", events)
+	}
+	r.put("staging", "g", flagBody("on", ""), absent())
+	if e := again.next("change"); e.Documents[0].Key != "g" {
+		t.Errorf("%+v", e)
+	}
+}
+
 // Eight windows are no trouble; there is a limit all the same. A stream is for those who may read, as long as they may and are signed in, and no longer
 // than the publisher runs.
 func TestWatchingHasLimits(t *testing.T) {
