@@ -133,6 +133,13 @@ func PublisherStreams(environment string) []string {
 	return []string{EventsStream(environment), jetstream.UsageStream(environment), jetstream.SeriesStream(environment)}
 }
 
+// SessionsStream names the stream in the account of publishers that keeps who is
+// signed in to the console, and SessionsSubject begins its subjects.
+const (
+	SessionsStream  = "SESSIONS"
+	SessionsSubject = "sessions"
+)
+
 // EventsSubject begins the subjects of its messages.
 func EventsSubject(environment string) string { return "events." + environment }
 

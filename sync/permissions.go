@@ -35,7 +35,7 @@ func PublisherPermissions(environments ...string) Permissions {
 	if len(environments) == 0 {
 		p.take([]Shared{api("STREAM.CREATE.*"), api("STREAM.PURGE.*")})
 	}
-	p.Publish = append(p.Publish, jetstream.HeartbeatSubject("*"), jetstream.AskSubject("*")+".>", EventsSubject("*")+".*", jetstream.SeriesSubject("*")+".>", "$JS.API.>", "$JS.ACK.>")
+	p.Publish = append(p.Publish, jetstream.HeartbeatSubject("*"), jetstream.AskSubject("*")+".>", EventsSubject("*")+".*", jetstream.SeriesSubject("*")+".>", SessionsSubject+".>", "$JS.API.>", "$JS.ACK.>")
 	// The account has a JetStream of its own, for what proves nothing. The log is
 	// never to be made there by mistake, as when the imports are missing.
 	p.DenyPublish = []string{jetstream.PlainAPI + "STREAM.*." + jetstream.ControlStream, jetstream.PlainAPI + "STREAM.*." + jetstream.PeopleStream}

@@ -11,7 +11,7 @@ import (
 func program() commandline.Program {
 	moved := make(map[string]string)
 	for _, word := range []string{
-		"dev", "flag", "segment", "settings", "promote", "request", "activity", "audit", "environment", "ledger", "token", "person", "policy",
+		"dev", "flag", "segment", "settings", "promote", "request", "activity", "audit", "environment", "ledger", "token", "session", "person", "policy",
 		"whoami", "doctor", "operation", "credentials", "convert", "login", "context",
 	} {
 		moved[word] = "flagside"

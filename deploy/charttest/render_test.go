@@ -52,6 +52,19 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// The console is on unless it is switched off.
+func TestConsoleIsSwitchedOff(t *testing.T) {
+	for enabled, want := range map[bool]bool{true: false, false: true} {
+		r, err := Render(map[string]any{"console": map[string]any{"enabled": enabled}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(r.Text, "--console=false"); got != want {
+			t.Errorf("enabled %t: switched off %t", enabled, got)
+		}
+	}
+}
+
 // invariants are what holds for whatever values.
 func invariants(t *testing.T, r Rendered) {
 	t.Helper()

@@ -115,6 +115,7 @@ func TestFoundationImports(t *testing.T) {
 		"sync/series":             {"sync", "sync/internal/jetstream", "sync/usage"},
 		"sync/queue":              {"sync", "sync/internal/jetstream"},
 		"sync/preview":            {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/status"},
+		"sync/bucket":             {"sync", "sync/internal/jetstream"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {

@@ -39,6 +39,7 @@ const (
 	RootKey       Attacker = "a stolen or foreign root key"
 	Application   Attacker = "an application or a page that asks a sidecar"
 	Caller        Attacker = "a caller of the API with some rights"
+	Page          Attacker = "a page of another site, or a thief of a cookie"
 	Administrator Attacker = "an administrator of the API"
 	Machine       Attacker = "the publisher's machine"
 	DiskThief     Attacker = "a thief of a sidecar's disk"
@@ -53,7 +54,7 @@ const (
 // Attackers returns all attackers.
 func Attackers() []Attacker {
 	return []Attacker{
-		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Application, Caller, Administrator, Machine, DiskThief, DiskWriter,
+		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Application, Caller, Page, Administrator, Machine, DiskThief, DiskWriter,
 		BackupReader, BackupForger, LocalProcess, Receiver, Cluster,
 	}
 }

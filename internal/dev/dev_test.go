@@ -104,6 +104,47 @@ func (r *running) answer(key string) string {
 	return fmt.Sprint(answer.Value)
 }
 
+// The link that is printed signs a browser in as the developer, once.
+func TestTheConsoleIsEnteredOnce(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "flags.json")
+	if err := os.WriteFile(file, []byte(one("first")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, dev.Options{File: file})
+	link := regexp.MustCompile(`http://\S+/console/enter\?code=\S+`).FindString(r.out.String())
+	visit := func(address, cookie string) *http.Response {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Cookie", cookie)
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = response.Body.Close() })
+		return response
+	}
+	var first *http.Response
+	r.await("the console", func() bool { first = visit(link, ""); return first.StatusCode != http.StatusServiceUnavailable })
+	cookie, _, _ := strings.Cut(first.Header.Get("Set-Cookie"), ";")
+	if first.StatusCode != http.StatusSeeOther || cookie == "" {
+		t.Fatalf("%s answers %d", link, first.StatusCode)
+	}
+	who, err := io.ReadAll(visit("http://"+r.AdminAddr().String()+"/console/session", cookie).Body)
+	if err != nil || !strings.Contains(string(who), `"how":"dev"`) || !strings.Contains(string(who), `"id":"dev"`) {
+		t.Errorf("%s, %v", who, err)
+	}
+	if again := visit(link, ""); again.StatusCode != http.StatusUnauthorized {
+		t.Errorf("again: %d", again.StatusCode)
+	}
+	if code := link[strings.Index(link, "=")+1:]; strings.Contains(r.log.String(), code) {
+		t.Error("the code is in the log")
+	}
+}
+
 func (r *running) awaitAnswer(key, want string) {
 	r.t.Helper()
 	r.await(key+" to be "+want, func() bool { return r.answer(key) == want })

@@ -29,17 +29,19 @@ func (d *Dev) greet(ctx context.Context, l *loader) error {
   sidecar management    http://%s/status
   publisher API         http://%s/api/v1/environments/%s/flags
   token for the API     %s
+  console               %s
+                        (works once, within an hour; afterwards sign in with the token)
   NATS                  %s
   change log            %s
 
 Try:
 
-  curl %[13]s-d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[12]s'
-  curl %[13]s-d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags'
+  curl %[14]s-d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[13]s'
+  curl %[14]s-d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags'
 
 `,
 		d.options.File, d.found(l), d.OFREPAddr(), served(d.sidecar.FlagdAddr()), served(d.sidecar.FlagdSyncAddr()), d.ManagementAddr(), d.AdminAddr(), d.options.Environment,
-		d.token, d.publisher.NATSURL(), data, oneFlag(l.flags), d.credential())
+		d.token, d.publisher.ConsoleLink(d.token), d.publisher.NATSURL(), data, oneFlag(l.flags), d.credential())
 	if err != nil {
 		return fmt.Errorf("dev: %w", err)
 	}

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/fileaccess"
 	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
@@ -49,6 +52,9 @@ func newGate(o Options) (*gate, error) {
 	}
 	issuers, err := readIssuers(o.Issuers)
 	if err != nil {
+		return nil, err
+	}
+	if err := verifyClientSecrets(issuers, o.Logger); err != nil {
 		return nil, err
 	}
 	fixed := o.FixedTokens
@@ -92,6 +98,17 @@ func (g *gate) AuthorValid(author access.Principal) (access.Principal, error) {
 		return author, err
 	}
 	return g.people.Standing(author)
+}
+
+// verifyClientSecrets refuses secrets of the console at issuers that others may write.
+func verifyClientSecrets(issuers []access.Issuer, logger zerolog.Logger) error {
+	var secrets []string
+	for _, i := range issuers {
+		if i.SignIn != nil {
+			secrets = append(secrets, i.SignIn.ClientSecretFile)
+		}
+	}
+	return fileaccess.VerifyAll(nil, secrets, func(file, warning string) { logger.Warn().Str("file", file).Msg(warning) })
 }
 
 func readIssuers(file string) ([]access.Issuer, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/session"
 	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -38,10 +39,16 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if p.webhooks, err = p.newWebhooks(registry); err != nil {
 		return nil, err
 	}
+	if p.sessions, err = p.newSessions(registry); err != nil {
+		return nil, err
+	}
 	api := admin.Options{
-		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens, People: p.gate.people,
+		Environments: p.environments, Authenticator: p.authenticator(), Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens, People: p.gate.people,
 		Acts: p.gate.acts, Webhooks: p.webhooks, BrokeGlass: p.environments.metrics.brokeGlass, Sources: p.Sources,
 		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger, Repeats: p.repeats,
+	}
+	if p.sessions != nil {
+		api.Sessions = p.sessions
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
@@ -53,6 +60,13 @@ func (p *Publisher) handler() (http.Handler, error) {
 	}
 	mux.Handle("GET /status", inside(http.HandlerFunc(p.status)))
 	mux.Handle("GET /metrics", inside(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
+	if p.sessions != nil {
+		console, err := p.console(api)
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(session.Home, bounds.Handler(console)) // without traces, which keep queries: they hold codes
+	}
 	mux.Handle("/", p.options.Observe(bounds.Handler(admin.Handler(api))))
 	return admin.CheckOrigin(mux, origin.For(p.listener.Addr(), p.options.Hosts, nil)), nil
 }

@@ -132,6 +132,8 @@ func attempts() []attempt {
 		get("listTokens", "admin", "/api/v1/tokens"),
 		write("createToken", "admin", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`),
 		write("revokeToken", "admin", "DELETE", "/api/v1/tokens/none", ""),
+		get("listSessions", everybody, "/api/v1/sessions"),
+		write("revokeSession", everybody, "DELETE", "/api/v1/sessions/none", ""), // which is none of theirs
 		get("listControl", "admin", "/api/v1/control/records"),
 		write("reviewControl", "admin", "POST", "/api/v1/control/records/1/review", ""),
 		get("listPersons", "admin", "/api/v1/persons"),

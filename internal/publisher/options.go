@@ -115,6 +115,10 @@ type Options struct {
 	// LedgerBytes is how many bytes of change requests and comments one author may write in a day and environment; 0 means
 	// control.DefaultLedgerBytes.
 	LedgerBytes int
+	// ConsoleOff means that there is no console: no sessions, and nothing below /console/.
+	ConsoleOff bool
+	// ConsolePages are the pages of the console, below /console/; nil means that it has none.
+	ConsolePages http.Handler
 	// Policy is the path of a file with Cedar policies, which is read again when it changes; empty means the default policy.
 	Policy string
 

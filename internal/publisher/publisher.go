@@ -14,6 +14,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/publisher/session"
 	"github.com/flagside/flagside/internal/publisher/usage/sinks"
 	"github.com/flagside/flagside/internal/publisher/webhook"
 	"github.com/flagside/flagside/internal/telemetry"
@@ -56,6 +58,8 @@ type Publisher struct {
 	gate         *gate
 	sources      []*following.Follower
 	webhooks     *webhook.Service
+	sessions     *session.Sessions // nil without the console
+	stopping     chan struct{}     // closed when the API ends
 	sinks        *sinks.Service
 	checkpoints  checkpoints
 	repeats      *telemetry.Repeats
@@ -69,7 +73,7 @@ func New(o Options) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	p := &Publisher{options: o, logger: o.Logger, refused: newRefused(), busy: newBusy(), repeats: telemetry.NewRepeats(o.Logger)}
+	p := &Publisher{options: o, stopping: make(chan struct{}), logger: o.Logger, refused: newRefused(), busy: newBusy(), repeats: telemetry.NewRepeats(o.Logger)}
 	for _, prepare := range []func() error{o.verifyFiles, p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareSources, p.prepareAPI} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
@@ -132,6 +136,7 @@ func (p *Publisher) prepareAPI() (err error) {
 		ConnContext:       admin.WithClient,
 		ErrorLog:          log.New(p.logger, "", 0),
 	}
+	p.http.RegisterOnShutdown(sync.OnceFunc(func() { close(p.stopping) }))
 	if !p.options.adminTLS().Enabled() {
 		p.http.Protocols = new(http.Protocols)
 		p.http.Protocols.SetHTTP1(true)
@@ -262,6 +267,9 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
 	begin("publisher: persons", func(ctx context.Context) error { return p.followPeople(ctx, conn) })
 	begin("publisher: administration", func(ctx context.Context) error { return p.followActs(ctx, conn) })
+	if p.sessions != nil {
+		begin("publisher: sessions", func(ctx context.Context) error { return p.keepSessions(ctx, conn) })
+	}
 	begin("publisher: policies", p.followPolicy)
 	if p.options.CheckpointFile != "" { // which ends after the environments, and so names their last heads
 		begin("publisher: checkpoints", p.keepCheckpoints)

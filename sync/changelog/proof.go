@@ -94,8 +94,8 @@ func recordText(installation, stream string, a Anchor) []byte {
 	return append(hex.AppendEncode(text, a.Digest[:]), '\n')
 }
 
-// documentText is what a publisher signs of a heartbeat, a manifest, or a question
-// for an impact preview.
+// documentText is what a publisher signs of a heartbeat, a manifest, a question
+// for an impact preview, or a session, whose id stands in the place of the environment.
 func documentText(kind signedKind, installation, environment string, digest Digest) []byte {
 	text := append(make([]byte, 0, textRoom), "flagside "...)
 	text = append(append(text, kind...), " 2\n"...)

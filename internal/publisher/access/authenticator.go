@@ -94,17 +94,26 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	if p, ok := a.fixedPrincipal(token); ok {
-		return p, nil
-	}
-	if id, ok := splitSecret(token); ok && a.tokens != nil {
-		return a.tokens.authenticate(id, token)
+	if p, isToken, err := a.tokenHolder(token); isToken {
+		return p, err
 	}
 	if strings.Count(token, ".") == 2 && len(a.issuers) > 0 {
 		p, err := a.verify(r.Context(), token)
 		return a.people.resolve(p), err
 	}
 	return Principal{}, rejected("it is neither an API token of this installation nor a JSON Web Token of an accepted issuer")
+}
+
+// tokenHolder returns the holder of a fixed token or of an API token; isToken is false for text that is neither.
+func (a *Authenticator) tokenHolder(token string) (p Principal, isToken bool, err error) {
+	if p, ok := a.fixedPrincipal(token); ok {
+		return p, true, nil
+	}
+	if id, ok := splitSecret(token); ok && a.tokens != nil {
+		p, err := a.tokens.authenticate(id, token)
+		return p, true, err
+	}
+	return Principal{}, false, nil
 }
 
 // bearer returns the token in the Authorization header.

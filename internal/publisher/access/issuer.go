@@ -47,6 +47,8 @@ type Issuer struct {
 	CAFile string `json:"caFile,omitempty"`
 	// TokenFile has a bearer token for requests to the issuer, read each time; empty means none. Kubernetes may ask for one.
 	TokenFile string `json:"tokenFile,omitempty"`
+	// SignIn says how people sign in to the console by the issuer; nil means that they do not. One issuer may have it.
+	SignIn *SignIn `json:"signIn,omitempty"`
 }
 
 // GroupRule gives a group to the principals in whose claim the value stands, alone or in a list.
@@ -75,6 +77,9 @@ func validateIssuers(all []Issuer) error {
 			if other.Name == issuer.Name || other.URL == issuer.URL {
 				return fmt.Errorf("issuer %d (%q): another issuer has the same name or URL: remove one", i+1, issuer.Name)
 			}
+			if other.SignIn != nil && issuer.SignIn != nil {
+				return fmt.Errorf("issuer %d (%q): another issuer has signIn, and people sign in by one: remove it here or there", i+1, issuer.Name)
+			}
 		}
 	}
 	return nil
@@ -94,6 +99,11 @@ func (i Issuer) validate() error {
 	}
 	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
 		return errors.New("audiences is empty: name the audience of your tokens, or tokens for other programs would be accepted")
+	}
+	if i.SignIn != nil {
+		if err := i.SignIn.validate(); err != nil {
+			return fmt.Errorf("signIn: %w", err)
+		}
 	}
 	for _, rule := range i.Groups {
 		if rule.Group == "" || rule.Claim == "" || rule.Value == "" {
@@ -118,8 +128,9 @@ type issuer struct {
 	now    func() time.Time
 	client *http.Client
 
-	mu   sync.Mutex // held while the discovery document is read
-	keys oidc.KeySet
+	mu    sync.Mutex // held while the discovery document is read
+	keys  oidc.KeySet
+	found discovery
 }
 
 func newIssuer(i Issuer, now func() time.Time) (*issuer, error) {
@@ -165,10 +176,20 @@ func algorithms() []string {
 	}
 }
 
+// verify returns whom a token stands for that is for us.
 func (i *issuer) verify(ctx context.Context, token string) (Principal, error) {
+	verified, claims, err := i.verified(ctx, token)
+	if err != nil {
+		return Principal{}, err
+	}
+	return i.principal(verified, claims)
+}
+
+// verified returns what is in a token that the issuer has signed, for whomever and whenever.
+func (i *issuer) verified(ctx context.Context, token string) (*oidc.IDToken, jsontext.Value, error) {
 	keys, err := i.discovered(ctx)
 	if err != nil {
-		return Principal{}, fmt.Errorf("%w: issuer %q: %w", ErrUnavailable, i.Name, err)
+		return nil, nil, fmt.Errorf("%w: issuer %q: %w", ErrUnavailable, i.Name, err)
 	}
 	watched := &watchedKeys{KeySet: keys}
 	// Time and audience are checked here: there may be several audiences, and clocks may differ.
@@ -177,16 +198,16 @@ func (i *issuer) verify(ctx context.Context, token string) (Principal, error) {
 	})
 	verified, err := verifier.Verify(ctx, token)
 	if unreachable, ok := errors.AsType[*unreachableError](watched.err); ok {
-		return Principal{}, fmt.Errorf("%w: issuer %q: %w", ErrUnavailable, i.Name, unreachable)
+		return nil, nil, fmt.Errorf("%w: issuer %q: %w", ErrUnavailable, i.Name, unreachable)
 	}
 	if err != nil {
-		return Principal{}, rejected("its signature or form is wrong: %w", err)
+		return nil, nil, rejected("its signature or form is wrong: %w", err)
 	}
 	var claims jsontext.Value
 	if err := verified.Claims(&claims); err != nil {
-		return Principal{}, rejected("its claims cannot be read: %w", err)
+		return nil, nil, rejected("its claims cannot be read: %w", err)
 	}
-	return i.principal(verified, claims)
+	return verified, claims, nil
 }
 
 // watchedKeys remembers why no key was found, which the verifier says only in words.
@@ -215,15 +236,27 @@ func (i *issuer) discovered(ctx context.Context) (oidc.KeySet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its discovery document cannot be read: %w", err)
 	}
-	var document struct {
-		Keys string `json:"jwks_uri"`
-	}
+	var document discovery
 	if err := provider.Claims(&document); err != nil {
 		return nil, fmt.Errorf("its discovery document cannot be read: %w", err)
 	}
-	if u, err := url.Parse(document.Keys); err != nil || (u.Scheme != "https" && !onLoopback(u)) {
+	if !private(document.Keys) {
 		return nil, fmt.Errorf("its discovery document names %.100q for its keys, which does not begin with https://", document.Keys)
 	}
-	i.keys = oidc.NewRemoteKeySet(ctx, document.Keys)
+	i.keys, i.found = oidc.NewRemoteKeySet(ctx, document.Keys), document
 	return i.keys, nil
+}
+
+// discovery is what is used of a discovery document.
+type discovery struct {
+	Keys          string   `json:"jwks_uri"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	Methods       []string `json:"token_endpoint_auth_methods_supported"`
+}
+
+// private reports whether a URL is one whose traffic others cannot read.
+func private(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || onLoopback(u))
 }

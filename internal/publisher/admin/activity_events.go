@@ -134,9 +134,7 @@ func (s *activityStream) permitted(ctx context.Context) bool {
 	if errors.Is(err, access.ErrUnavailable) {
 		return true // it is found out later
 	}
-	return err == nil && s.options.Authorize(access.Question{
-		Principal: principal, Action: access.Read, Resource: s.resource(ctx, s.environment),
-	}).Permitted
+	return err == nil && s.permitsRead(ctx, principal, s.environment)
 }
 
 // look writes what is new, and reports whether the stream goes on.

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
+	"github.com/flagside/flagside/internal/publisher/session"
 )
 
 // What the metadata of operations say about their callers.
@@ -47,10 +48,13 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if err != nil {
-		s.refuseUnauthenticated(ctx, err)
+		s.refuseUnauthenticated(ctx, r, err)
 		return
 	}
 	ctx = huma.WithValue(ctx, callerKey{}, principal)
+	if s.options.Sessions != nil {
+		ctx = huma.WithValue(ctx, sessionKey{}, s.options.Sessions.Current(r))
+	}
 	if p := s.refusedBefore(ctx, principal); p != nil {
 		answerProblem(ctx, p)
 		return
@@ -76,8 +80,8 @@ func isRead(op *huma.Operation) bool {
 	return op.Metadata[need] == access.Read && op.Metadata[mustAuthenticate] != true
 }
 
-func (s *server) refuseUnauthenticated(ctx huma.Context, err error) {
-	p := s.unauthenticated(err)
+func (s *server) refuseUnauthenticated(ctx huma.Context, r *http.Request, err error) {
+	p := s.unauthenticated(r, err)
 	if p.Status == http.StatusUnauthorized {
 		if service, err := s.options.Environments.Control(ctx.Context(), ctx.Param("environment")); err == nil {
 			service.CountUnauthenticated()
@@ -98,13 +102,19 @@ func answerProblem(ctx huma.Context, p *problem) {
 }
 
 // unauthenticated returns what to answer to a request that was not authenticated.
-func (s *server) unauthenticated(err error) *problem {
+func (s *server) unauthenticated(r *http.Request, err error) *problem {
+	if errors.Is(err, session.ErrMediaType) {
+		return newProblem(http.StatusUnsupportedMediaType, api.ProblemMediaType, capitalised(err.Error()))
+	}
 	if errors.Is(err, access.ErrUnavailable) {
 		s.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("caller not identified") })
 		return newProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, "It cannot be verified now who you are: ask again.").later()
 	}
 	p := newProblem(http.StatusUnauthorized, api.ProblemUnauthenticated, capitalised(err.Error()))
 	p.headers = http.Header{"Www-Authenticate": {`Bearer realm="flagside"`}}
+	if errors.Is(err, session.ErrEnded) {
+		p.headers.Set("Set-Cookie", s.options.Sessions.Forget(r))
+	}
 	return p
 }
 
@@ -179,6 +189,15 @@ func (s *server) mayRead(ctx context.Context, environment string) bool {
 	if principal.PolicyID() == "" {
 		return true // let through, because anybody may read
 	}
+	return s.permitsRead(ctx, principal, environment)
+}
+
+// MayRead returns what tells whether policies let a principal read an environment.
+func MayRead(o Options) func(ctx context.Context, p access.Principal, environment string) bool {
+	return (&server{options: o.withDefaults()}).permitsRead
+}
+
+func (s *server) permitsRead(ctx context.Context, principal access.Principal, environment string) bool {
 	return s.options.Authorize(access.Question{
 		Principal: principal, Action: access.Read, Resource: s.resource(ctx, environment),
 	}).Permitted

@@ -42,6 +42,15 @@ func WithClient(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, clientKey{}, listen.Client(c))
 }
 
+// ClientOf returns who has the connection of a request, as WithClient noted it.
+func ClientOf(r *http.Request) any { return r.Context().Value(clientKey{}) }
+
+// Stream lets what a handler within bounds writes go to the client at once, and reports whether there is memory for that. Otherwise the handler returns.
+func Stream(w http.ResponseWriter) bool {
+	a, ok := w.(*answer)
+	return !ok || a.stream(eventStreamCost)
+}
+
 // Bounds keep what requests and answers have under way within a budget. Answers are made in memory, which counts until the client has taken
 // them; what there is no memory for is answered with 503. Create them with NewBounds. Safe for concurrent use.
 type Bounds struct {
@@ -61,7 +70,7 @@ func NewBounds(most int64, refused func()) *Bounds {
 // Handler returns next within the bounds.
 func (b *Bounds) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := r.Context().Value(clientKey{})
+		client := ClientOf(r)
 		admitted, first := b.places.TakeFirst(client)
 		if admitted {
 			defer b.places.Release(client)

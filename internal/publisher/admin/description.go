@@ -49,7 +49,7 @@ func describe(h huma.API) []byte {
 func problemTypes() []string {
 	all := []string{
 		api.ProblemInvalidRequest, api.ProblemNotFound, api.ProblemMethodNotAllowed, api.ProblemMediaType, api.ProblemTooLarge, api.ProblemForeignHost, api.ProblemForeignOrigin, api.ProblemInternal,
-		api.ProblemUndecided, api.ProblemUnauthenticated, api.ProblemUnavailable,
+		api.ProblemUndecided, api.ProblemPlainHTTP, api.ProblemTooMany, api.ProblemUnauthenticated, api.ProblemUnavailable,
 		api.ProblemAmbiguous, api.ProblemManifestConflict,
 	}
 	for _, cause := range decide.Causes() {

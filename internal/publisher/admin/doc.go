@@ -4,7 +4,7 @@
 // error is a problem of RFC 9457. Anyone who changes a document must say with If-Match what it has seen; revisions are tokens of the
 // form <epoch8>-<revision>.
 //
-// Every request has a bearer token, unless anybody may read. Who may do what is decided by policies: by the control package for what
+// Every request has a bearer token or the cookie of a session, unless anybody may read. Who may do what is decided by policies: by the control package for what
 // changes documents, and here for everything else. On loopback, requests that name another host are refused, as rebound DNS names do, and
 // everywhere those that a browser sends on behalf of another site.
 //

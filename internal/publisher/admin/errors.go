@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/session"
 	"github.com/flagside/flagside/internal/publisher/usage/folding"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -87,6 +88,8 @@ func knownErrors() []knownError {
 		{control.ErrUnwritable, http.StatusServiceUnavailable, "unwritable"},
 		{access.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
 		{access.ErrPersonUnknown, http.StatusNotFound, "not-found"},
+		{session.ErrUnknown, http.StatusNotFound, "not-found"},
+		{session.ErrUnavailable, http.StatusServiceUnavailable, "sessions-unavailable"},
 		{access.ErrTokenUnknown, http.StatusNotFound, "not-found"},
 		{access.ErrActsNotReady, http.StatusServiceUnavailable, "not-ready"},
 		{access.ErrActUnknown, http.StatusNotFound, "not-found"},

@@ -32,8 +32,11 @@ import (
 	"github.com/flagside/flagside/sync/writer"
 )
 
-// bearer is the name of the only way to say who asks.
-const bearer = "bearer"
+// The names of the ways to say who asks.
+const (
+	bearer = "bearer"
+	cookie = "session"
+)
 
 // maxBody bounds the body of a request, in bytes.
 const maxBody = 1 << 20
@@ -75,11 +78,18 @@ type Environments interface {
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
 
-// Options say what the API is about and who may use it. All but Sources, AnonymousReads, Observe, BrokeGlass and Repeats are required.
+// Authenticator finds out who sends a request. The error is one of access.Authenticator or of session.Sessions.
+type Authenticator interface {
+	Authenticate(r *http.Request) (access.Principal, error)
+}
+
+// Options say what the API is about and who may use it. All but Sessions, Sources, AnonymousReads, Observe, BrokeGlass and Repeats are required.
 type Options struct {
 	Environments Environments
 	// Authenticator says who makes a request.
-	Authenticator *access.Authenticator
+	Authenticator Authenticator
+	// Sessions are those of the console; nil if there is none.
+	Sessions Sessions
 	// Authorize answers what policies permit.
 	Authorize func(access.Question) access.Answer
 	// Tokens are the API tokens.
@@ -154,7 +164,7 @@ func register(mux humago.Mux, s *server) []byte {
 					"Revisions have the form <epoch8>-<revision>, and stand in ETag, in If-Match and in answers.",
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
-			Security: []map[string][]string{{bearer: {}}},
+			Security: []map[string][]string{{bearer: {}}, {cookie: {}}},
 			Tags:     tags(),
 		},
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
@@ -168,6 +178,9 @@ func register(mux humago.Mux, s *server) []byte {
 	h.OpenAPI().Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {
 		Type: "http", Scheme: "bearer",
 		Description: "An API token, or a JSON Web Token of an accepted OpenID Connect issuer. Reads need none where anybody may read.",
+	}, cookie: {
+		Type: "apiKey", In: "cookie", Name: "__Host-flagside-session",
+		Description: "The session of the console. Without TLS, which is for loopback only, the cookie is flagside-session. What changes something then needs the Content-Type application/json, or no body. An Authorization header comes first.",
 	}}
 	h.UseMiddleware(s.observe, s.authenticate, s.verifyReason, requireMediaType(h))
 	s.registerEnvironments(h)
@@ -191,6 +204,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerAudit(h)
 	s.registerRisk(h)
 	s.registerTokens(h)
+	s.registerSessions(h)
 	s.registerPersons(h)
 	s.registerControl(h)
 	s.registerPolicy(h)

@@ -40,7 +40,7 @@ func ForReaders(o Options, next http.Handler) http.Handler {
 		}
 		p := (*problem)(nil)
 		if err != nil {
-			p = s.unauthenticated(err)
+			p = s.unauthenticated(r, err)
 		} else {
 			p = s.refusedTo(r.Context(), access.Question{Principal: principal, Action: access.Read})
 		}

@@ -39,6 +39,9 @@ func (s *server) listPersons(context.Context, *struct{}) (*content[api.PersonLis
 }
 
 func (s *server) erasePerson(ctx context.Context, in *erasePerson) (*content[api.Erased], error) {
+	if err := s.endSessionsOf(ctx, in.Body.Person); err != nil {
+		return nil, s.problem(err)
+	}
 	ids, err := s.options.People.Erase(ctx, caller(ctx), in.Body.Person, whyOf(in.AdministrationHeaders))
 	if err != nil {
 		return nil, s.problem(err)

@@ -16,6 +16,8 @@ const (
 	ProblemUndecided        = ProblemType + "undecided"
 	ProblemUnauthenticated  = ProblemType + "unauthenticated"
 	ProblemUnavailable      = ProblemType + "unavailable"
+	ProblemPlainHTTP        = ProblemType + "plain-http"
+	ProblemTooMany          = ProblemType + "too-many-requests"
 	ProblemAmbiguous        = ProblemType + "environment-ambiguous"
 	ProblemManifestConflict = ProblemType + "manifest-conflict"
 )

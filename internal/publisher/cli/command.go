@@ -38,6 +38,7 @@ func Commands() []commandline.Command {
 		environmentCommands(),
 		repairCommands(),
 		tokenCommands(),
+		sessionCommands(),
 		personCommands(),
 		webhookCommands(),
 		[]commandline.Command{loginCommand()},

@@ -32,6 +32,16 @@ func (c *Client) RevokeToken(ctx context.Context, id string, h api.Administratio
 	return answer[api.Token](ctx, c, newRequest(http.MethodDelete, "tokens", id).with(h))
 }
 
+// Sessions returns the sessions of the console, the oldest first: those of the caller, and those of all for administrators.
+func (c *Client) Sessions(ctx context.Context) (api.SessionList, error) {
+	return answer[api.SessionList](ctx, c, get("sessions"))
+}
+
+// RevokeSession ends a session of the console.
+func (c *Client) RevokeSession(ctx context.Context, id string) (api.Session, error) {
+	return answer[api.Session](ctx, c, newRequest(http.MethodDelete, "sessions", id))
+}
+
 // Persons returns all persons who have changed something, the oldest first.
 func (c *Client) Persons(ctx context.Context) (api.PersonList, error) {
 	return answer[api.PersonList](ctx, c, get("persons"))

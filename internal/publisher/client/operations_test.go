@@ -31,6 +31,8 @@ func everyOperation() []anOperation {
 	operations := []anOperation{
 		func(ctx context.Context, c *client.Client) error { return second(c.Webhooks(ctx)) },
 		func(ctx context.Context, c *client.Client) error { return second(c.TestWebhook(ctx, "{webhook}")) },
+		func(ctx context.Context, c *client.Client) error { return second(c.Sessions(ctx)) },
+		func(ctx context.Context, c *client.Client) error { return second(c.RevokeSession(ctx, "{session}")) },
 		func(ctx context.Context, c *client.Client) error { return second(c.Environments(ctx)) },
 		func(ctx context.Context, c *client.Client) error { return second(c.Environment(ctx, environment)) },
 		func(ctx context.Context, c *client.Client) error {

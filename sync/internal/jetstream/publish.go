@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -67,6 +68,15 @@ func Undecided(err error) bool {
 
 // Conflict reports that the stream does not end where a message expects it to: the message was not stored by this attempt.
 func Conflict(err error) bool { return HasCode(err, codeWrongLastSequence, codeWrongLastConstant) }
+
+// Full reports that a stream which keeps what it has already holds as many messages as it may.
+func Full(err error) bool {
+	refusal, ok := errors.AsType[*apiError](err)
+	return ok && refusal.ErrCode == codeStoreFailed && strings.Contains(refusal.Description, maxMessages)
+}
+
+// maxMessages is how the server says that it is the number of messages, which shares its code with faults of the disk.
+const maxMessages = "maximum messages exceeded"
 
 // Backoff spaces attempts: from retryMin, doubling to retryMax, jittered.
 type Backoff struct{ next time.Duration }

@@ -45,6 +45,7 @@ const (
 	codeStreamNameInUse   = 10058
 	CodeStreamNotFound    = 10059
 	codeWrongLastSequence = 10071
+	codeStoreFailed       = 10077
 	CodeDuplicateInFlight = 10158
 	codeWrongLastConstant = 10164
 	CodeIncompleteBatch   = 10176

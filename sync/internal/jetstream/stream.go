@@ -203,6 +203,18 @@ func SeriesConfig(environment string, replicas int, bytes int64) StreamConfig {
 	return c
 }
 
+// BucketConfig is the configuration of a stream of values by key: a subject holds its newest message only, until that expires, and there are no more
+// subjects than values.
+func BucketConfig(name, subject string, replicas int, values int64, bytes int32) StreamConfig {
+	c := newStreamConfig(name, subject, replicas)
+	c.MaxPerSubject, c.MaxMessages, c.MaxMessageSize, c.Discard = 1, values, bytes+bucketHeaders, "new"
+	c.AllowTTL, c.AllowAtomic = true, false
+	return c
+}
+
+// bucketHeaders is how many bytes a value may take beside itself.
+const bucketHeaders = 1 << 10
+
 // Verify returns [ErrStreamMismatch] with every setting in which the stream
 // found differs from what it must be. The server's own metadata, the copy of
 // the epoch and the duplicate window do not count.

@@ -42,6 +42,9 @@
 {{- if .Values.publisher.anonymousReads }}
 - --anonymous-reads
 {{- end }}
+{{- if not .Values.console.enabled }}
+- --console=false
+{{- end }}
 {{- range .Values.publisher.allowedHosts }}
 - --allowed-host={{ . }}
 {{- end }}
