@@ -109,6 +109,7 @@ func topics() []commandline.Topic {
 		{Title: "Environments and access", Entries: []commandline.Entry{
 			{Word: "environment", Short: "create, protect, archive, restore and roll back environments"},
 			{Word: "token", Short: "create, list and revoke API tokens"},
+			{Word: "session", Short: "see and end sessions of the console"},
 			{Word: "policy", Short: "who may do what, by a file or at the publisher"},
 			{Word: "person", Short: "list and erase persons"},
 			{Word: "webhook", Short: "list and test the receivers of events"},

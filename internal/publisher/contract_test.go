@@ -273,6 +273,9 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	ask("testWebhook", "POST", "/api/v1/webhooks/audit/test", "")
 	created := ask("createToken", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`)
 	ask("revokeToken", "DELETE", "/api/v1/tokens/"+member(t, created, "token", "id"), "")
+	r.signIn(secretOf("viewer"))
+	ask("listSessions", "GET", "/api/v1/sessions", "")
+	ask("revokeSession", "DELETE", "/api/v1/sessions/"+r.sessionOf("viewer").ID, "")
 	ada := i.token("ada", access.RoleEditor, "flagside", time.Hour)
 	if _, _, err := r.as(ada).Put(t.Context(), "staging", flagID("hers"), []byte(offDocument), absent(), api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)

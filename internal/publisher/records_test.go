@@ -43,8 +43,9 @@ func notAdministration() map[string][]string {
 		"the ledger, as a step of the change request": {
 			"openRequest", "commentRequest", "approveRequest", "rejectRequest", "reviewRequest", "withdrawRequest", "rebaseRequest", "applyRequest",
 		},
-		"none, because it changes nothing and only sends a test": {"testWebhook"},
-		"none, because it only asks":                             {"checkPolicy", "previewCommand", "previewLifecyclePolicy"},
+		"none, because it changes nothing and only sends a test":                                {"testWebhook"},
+		"none, because it only ends what lasts a day at most; the log of the publisher says it": {"revokeSession"},
+		"none, because it only asks":                                                            {"checkPolicy", "previewCommand", "previewLifecyclePolicy"},
 	}
 }
 
