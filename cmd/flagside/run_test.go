@@ -222,7 +222,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%q completes to %q, %s; want %q", line, got, stderr, want)
 		}
 	}
-	f("segment session settings", "se")
+	f("segment settings session", "se")
 	f("rollout rollback", "flag", "ro")
 	f("--output", "flag", "get", "checkout", "--ou")
 	f("table json yaml", "flag", "get", "checkout", "--output", "")
