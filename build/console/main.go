@@ -3,6 +3,7 @@
 //
 //	go run ./build/console           # after a change of the sources or of the API
 //	go run ./build/console -vendor   # after a change of web/vendor/packages.json; asks the npm registry
+//	go run ./build/console -axe      # fetches axe-core for the tests of the page into the user's cache; asks the npm registry
 package main
 
 import (
@@ -23,8 +24,13 @@ const (
 
 func main() {
 	vendored := flag.Bool("vendor", false, "fetch the libraries again that web/vendor/packages.json names")
+	checks := flag.Bool("axe", false, "fetch the accessibility checks of the tests, and do nothing else")
 	flag.Parse()
-	if err := run(context.Background(), ".", *vendored); err != nil {
+	work := func() error { return run(context.Background(), ".", *vendored) }
+	if *checks {
+		work = func() error { return fetchAxe(context.Background()) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "console:", err)
 		os.Exit(1)
 	}

@@ -28,6 +28,30 @@ type library struct {
 	Files     map[string]string `json:"files"`     // names in web/vendor, and paths in the package
 }
 
+// axe has the accessibility checks of the tests. Nothing else uses them, so they are not in the repository.
+var axe = library{
+	Package: "axe-core", Version: "4.14.1",
+	Integrity: "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+	Files:     map[string]string{"axe.js": "axe.min.js"},
+}
+
+// fetchAxe puts axe-core where the tests look for it.
+func fetchAxe(ctx context.Context) error {
+	folder, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	files, err := axe.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	folder = filepath.Join(folder, "flagside")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "axe.js"), files["axe.js"], 0o600)
+}
+
 // vendor fetches the files of all libraries that packages.json of a folder names.
 func vendor(ctx context.Context, folder string) error {
 	text, err := os.ReadFile(filepath.Join(folder, "packages.json"))

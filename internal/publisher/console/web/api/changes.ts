@@ -65,12 +65,12 @@ export async function permitted(question: PolicyQuestion, signal: AbortSignal): 
   return (await ask<PolicyAnswer>("POST", "/api/v1/policy/check", { body: question, signal })).value;
 }
 
-/** A document as it was at a revision; absent if it did not exist. */
-export async function documentAt(environment: string, kind: string, key: string, revision: number, signal: AbortSignal): Promise<unknown> {
+/** A document as it was at a revision of an epoch; absent if it did not exist. */
+export async function documentAt(environment: string, kind: string, key: string, epoch: string, revision: number, signal: AbortSignal): Promise<unknown> {
   if (revision === 0) {
     return undefined;
   }
   const path = kind === "segment" ? `${environmentPath(environment)}/segments/${encodeURIComponent(key)}` : flagPath(environment, key);
-  const history = await get<{ items: { revision: string; document?: unknown }[] }>(`${path}/history?limit=1&before=${revision + 1}`, { exact: true, signal });
+  const history = await get<{ items: { revision: string; document?: unknown }[] }>(`${path}/history?limit=1&before=${epoch.slice(0, 8)}-${revision + 1}`, { exact: true, signal });
   return history.items[0]?.document;
 }

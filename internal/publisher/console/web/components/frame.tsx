@@ -60,9 +60,9 @@ export function Frame({ children }: { children: ComponentChildren }) {
       <header class="top">
         <a class="home" href={to([name, "flags"])} aria-label="flagside, all flags"><Logo /></a>
         <EnvironmentSwitcher name={name} />
-        <button class="find" onClick={() => (palette.value = true)} aria-label="Find flags and pages">
+        <button class="find" onClick={() => (palette.value = true)} aria-keyshortcuts="Control+K">
           <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><circle cx="7" cy="7" r="5" fill="none" stroke="currentColor" stroke-width="1.6" /><path d="m11 11 4 4" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" /></svg>
-          <span class="find-text">Find</span><kbd>Ctrl K</kbd>
+          <span class="find-text">Find</span><kbd aria-hidden="true">Ctrl K</kbd>
         </button>
         <Account />
       </header>

@@ -13,7 +13,7 @@ export function Sparkline({ from, to, points }: { from: string; to: string; poin
   }
   const most = Math.max(...bars, 1);
   return (
-    <svg class="sparkline" viewBox={`0 0 ${width} ${height}`} role="img" aria-label={`Evaluations by hour, at most ${most}`}>
+    <svg class="sparkline" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" role="img" aria-label={`Evaluations by hour, at most ${most}`}>
       {bars.map((n, i) => {
         const tall = n === 0 ? 1 : Math.max(2, (n / most) * height);
         return <rect x={(i * width) / steps + 1} y={height - tall} width={width / steps - 2} height={tall} rx="1" class={n === 0 ? "none" : ""} />;

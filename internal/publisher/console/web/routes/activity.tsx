@@ -81,5 +81,11 @@ function said(e: Event): string {
   if (e.type === "change") {
     return puts === false && e.documents?.length ? "archived" : "changed";
   }
-  return e.type === "refused" ? `was refused: ${e.action ?? ""}` : e.type.replace(/[._]/g, " ");
+  return e.type === "refused" ? `was refused: ${e.action ?? ""}` : verbs[e.type] ?? e.type.replace(/[._]/g, " ");
 }
+
+const verbs: Record<string, string> = {
+  "request.opened": "proposed to change", "request.approved": "approved the change of", "request.claimed": "began to apply the change of", "request.applied": "applied the change of",
+  "request.rejected": "rejected the change of", "request.withdrawn": "withdrew the change of", "request.rebased": "updated the change of", "request.commented": "commented on the change of",
+  "request.reviewed": "reviewed the change of", "request.expired": "gave up the change of", "settings.risk": "changed what is risky", "settings.lifecycle": "changed the lifecycle policy",
+};

@@ -156,9 +156,12 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
           : approvals > 0 ? <p><b>{approvals === 1 ? "One other person" : `${approvals} other people`}</b> must agree before this can be applied.{policies(seen.refused?.policies)}</p>
           : <Forbidden environment={environment} action={action} preview={seen} />}
       </section>
-      {!nothing && (
+      {!nothing && forbidden && (
+        <p class="actions"><button class="button" disabled>Apply to {environment}: forbidden</button><a class="button" href={to([environment, "flags", command.key ?? ""])}>Back to the flag</a></p>
+      )}
+      {!nothing && !forbidden && (
         <section aria-labelledby="why" class="go">
-          <label id="why" for="reason" class="heading">Reason</label>
+          <h2 id="why"><label for="reason" class="heading">Reason</label></h2>
           <textarea id="reason" rows={2} value={reason.value} aria-describedby="reason-help" onInput={(e) => (reason.value = e.currentTarget.value)} />
           <p id="reason-help" class={tooLong ? "bad-text" : "quiet"}>{tooLong ? "At most 500 bytes: shorten it." : "It stays in the log for ever, for everyone who may read it. Name no person."}</p>
           {problem.value && problem.value.kind !== "precondition-failed" && <ProblemNote problem={problem.value} />}
@@ -167,7 +170,6 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
             {(approvals > 0 || seen.permitted) && may.value.value?.propose.permitted && (
               <button class={seen.permitted ? "button" : `button apply ${colour}`} disabled={busy.value || tooLong} onClick={proposeNow}>Propose for {environment}</button>
             )}
-            {forbidden && <button class="button" disabled>Apply to {environment}: forbidden</button>}
             <a class="button" href={to([environment, "flags", command.key ?? ""])}>Cancel</a>
           </p>
           {approvals > 0 && may.value.value && !may.value.value.propose.permitted && <p class="note">You may not propose this here.{policies(may.value.value.propose.policies)}</p>}
@@ -211,6 +213,9 @@ function Forbidden({ environment, action, preview: seen }: { environment: string
   const who = session.value;
   const others = useReading(async (signal) => {
     const found: string[] = [];
+    if (!(await permitted({ action: "administer" }, signal)).permitted) {
+      return undefined; // who may ask about others
+    }
     for (const group of ["flagside:editor", "flagside:approver", "flagside:admin"]) {
       const answer = await permitted({ action, principal: "another", groups: [group], resource: { environment, kind: "flag" } }, signal);
       if (answer.permitted || (answer.approvals ?? 0) > 0) {
@@ -233,8 +238,8 @@ function Forbidden({ environment, action, preview: seen }: { environment: string
 function ThreeWay({ environment, command }: { environment: string; command: Command }) {
   const key = command.key ?? "";
   const all = useReading(async (signal) => {
-    const revision = command.ifMatch ? Number(command.ifMatch.slice(command.ifMatch.indexOf("-") + 1)) : 0;
-    const base = (await documentAt(environment, "flag", key, revision, signal)) as Json | undefined;
+    const [epoch = "", revision = "0"] = (command.ifMatch ?? "").split("-");
+    const base = (await documentAt(environment, "flag", key, epoch, Number(revision), signal)) as Json | undefined;
     const now = await ask<Json>("GET", flagPath(environment, key), { exact: true, signal }).catch((error: unknown) => {
       if (error instanceof ApiProblem && error.problem.status === 404) {
         return undefined;

@@ -143,7 +143,7 @@ function UsageOf({ environment, flag }: { environment: string; flag: string }) {
       {problem ? <p class="quiet">{problem.problem.detail}</p> : !value ? <Loading what="usage" /> : !value.kept ? <p class="quiet">This publisher keeps no counts.</p> : (
         <>
           <p class="figure"><b>{total.toLocaleString("en")}</b> <span class="quiet">evaluations, counted until {value.foldedUntil ? <Time at={value.foldedUntil} /> : "now"}</span></p>
-          <Sparkline from={value.from} to={value.to} points={value.points} />
+          {total > 0 && <Sparkline from={value.from} to={value.to} points={value.points} />}
           <dl class="facts">
             {value.uses.filter((u) => u.variant !== undefined).slice(0, 6).map((u) => <div><dt><Variant name={u.variant || "default of the application"} /></dt><dd>given <Time at={u.last ?? u.lastBulk} /></dd></div>)}
           </dl>

@@ -116,7 +116,7 @@ function Row({ flag, environment, around }: { flag: Flag; environment: string; a
         {flag.kind && <Tag>{flag.kind}</Tag>}
         {flag.owner && <Tag>{flag.owner}</Tag>}
       </div>
-      <div role="cell" class="cell-used quiet">{around.usageKept ? <>used <Time at={used(around, flag.key)} /></> : ""}</div>
+      <div role="cell" class="cell-used quiet">{!around.usageKept ? "" : used(around, flag.key) ? <>used <Time at={used(around, flag.key)} /></> : "never used"}</div>
     </>
   );
 }

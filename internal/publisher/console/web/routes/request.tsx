@@ -24,7 +24,7 @@ export function RequestPage({ environment, request: id }: { environment: string;
     const request = await get<ChangeRequest>(`${environmentPath(environment)}/requests/${encodeURIComponent(id)}`, { exact: true, signal });
     const before = await Promise.all(request.changes.map((c) => {
       const base = request.bases.find((b) => b.kind === c.kind && b.key === c.key);
-      return documentAt(environment, c.kind, c.key, base?.revision ?? 0, signal) as Promise<Json | undefined>;
+      return documentAt(environment, c.kind, c.key, request.epoch, base?.revision ?? 0, signal) as Promise<Json | undefined>;
     }));
     const resource = { environment, kind: "flag" as const, key: request.changes[0]?.key };
     return { request, before, approve: await permitted({ action: "approve", ownRequest: request.author === me, resource }, signal) };
