@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -21,7 +22,23 @@ import (
 	"github.com/flagside/flagside/internal/waiting"
 )
 
-// browser starts Chromium, or skips the test where there is none. A CI has it.
+// chromium is the browser that all tests share, each in tabs of its own.
+var chromium struct {
+	once sync.Once
+	ctx  context.Context //nolint:containedctx // a browser of chromedp is a context
+	stop func()
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if chromium.stop != nil {
+		chromium.stop()
+	}
+	os.Exit(code)
+}
+
+// browser returns Chromium, or skips the test where there is none. A CI has it.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	if testing.Short() {
@@ -31,18 +48,25 @@ func browser(t *testing.T) context.Context {
 	if err != nil {
 		missing(t, "chromium is not installed: apt-get install chromium")
 	}
+	chromium.once.Do(func() { startChromium(program) })
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
+	}
+	return chromium.ctx
+}
+
+func startChromium(program string) {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program), chromedp.WindowSize(1280, 900))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium has none for root
 	}
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
+	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, end := chromedp.NewContext(allocator)
+	chromium.ctx, chromium.err = ctx, chromedp.Do(ctx)
+	chromium.stop = func() {
+		end()
+		endAllocator()
 	}
-	return ctx
 }
 
 // missing skips a test for want of something that a CI has.
@@ -223,7 +247,19 @@ func (p *tab) activate(name string) {
 	p.keys(kb.Enter)
 }
 
-// press presses a key together with Ctrl.
+// search presses the key that leads to the search of a list, and types.
+func (p *tab) search(text string) {
+	p.t.Helper()
+	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeRawKeyDown, input.DispatchKeyEventTypeKeyUp} { // a key that writes nothing, as the page wants it
+		if _, err := chromedp.Call(p.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: kind, Key: "/", Code: "Slash"}); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	p.await("the search to have the focus", `document.activeElement?.type === "search"`)
+	p.keys(text)
+}
+
+// withControl presses a key together with Ctrl.
 func (p *tab) withControl(key string) {
 	p.t.Helper()
 	p.do(chromedp.KeyEvent(key, chromedp.KeyModifiers(chromedp.ModifierCtrl)))

@@ -9,8 +9,6 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/client"
-	"github.com/flagside/flagside/internal/waiting"
 )
 
 // A person who has no mouse signs in, finds a flag, rolls it out to 10 % and proposes that; another one approves; the first one applies it, and rolls it
@@ -34,7 +32,7 @@ func TestEverythingByKeyboard(t *testing.T) {
 	editor.keys(secretOf("editor") + kb.Enter)
 	editor.shows("delivery-slots")
 
-	editor.keys("/new-sea")
+	editor.search("new-sea")
 	editor.await("the only flag that is called like that", `document.querySelectorAll("[role=row]").length === 1 && location.search === "?q=new-sea"`)
 	editor.keys(kb.Enter)
 	editor.shows("What it answers")
@@ -78,9 +76,8 @@ func TestEverythingByKeyboard(t *testing.T) {
 	editor.keys("It was slow.")
 	editor.activate("Propose for prod")
 	editor.activate("Open the request")
-	id := ""
 	editor.await("the request of the roll-back", `location.pathname.startsWith("/console/prod/requests/") && location.pathname !== `+strconv.Quote(address))
-	id = evaluate[string](editor, `location.pathname.split("/").pop()`)
+	id := evaluate[string](editor, `location.pathname.split("/").pop()`)
 	r, err := s.client.Request(t.Context(), "prod", id)
 	if err == nil {
 		_, err = s.as("approver").ApproveRequest(t.Context(), "prod", id, r.Hash, api.ChangeHeaders{})
@@ -138,13 +135,11 @@ func TestNoClickChangesAFlag(t *testing.T) {
 // reason returns why a flag was changed last.
 func (s *served) reason(environment, key string) string {
 	s.t.Helper()
-	for change, err := range s.client.History(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key}) {
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		return change.Reason
+	history, err := s.client.History(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key}, api.HistoryQuery{})
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	return ""
+	return history.Items[0].Reason
 }
 
 // What has changed since a change was begun is not overwritten: the page shows both changes, and goes on from what is there now.
@@ -177,7 +172,7 @@ func TestNewerWorkIsNotOverwritten(t *testing.T) {
 	tab.quiet()
 }
 
-// patch changes members of a flag, and returns its new revision.
+// patch changes members of a flag, and returns the revision that it had.
 func (s *served) patch(environment, key, patch string) string {
 	s.t.Helper()
 	id := document.ID{Kind: document.KindFlag, Key: key}
@@ -185,11 +180,10 @@ func (s *served) patch(environment, key, patch string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, next, err := s.client.Patch(s.t.Context(), environment, id, []byte(patch), seen, api.ChangeHeaders{})
-	if err != nil {
+	if _, err := s.client.Patch(s.t.Context(), environment, id, []byte(patch), seen, api.ChangeHeaders{}); err != nil {
 		s.t.Fatal(err)
 	}
-	return next.Revision()
+	return seen.Revision()
 }
 
 // A row that has moved while a person looked at it still means the flag whose name it has.
@@ -203,7 +197,7 @@ func TestRowsThatMoveChangeTheRightFlag(t *testing.T) {
 	tab.visit("/console/staging/flags?sort=changed")
 	tab.shows("checkout-enabled")
 	tab.keys("jjj")
-	const selected = `document.querySelector(".row.selected .cell-name a")?.innerText ?? ""`
+	const selected = `(document.querySelector(".row.selected .cell-name a")?.innerText ?? "")`
 	tab.await("a selected row", selected+` !== ""`)
 	s.patch("staging", "search-ranking", `{"owner":"someone-else"}`)
 	tab.await("the changed flag to be the first", `document.querySelector("[role=row] .cell-name a").innerText === "search-ranking"`)
@@ -244,6 +238,3 @@ func TestBreakingTheGlass(t *testing.T) {
 	tab.shows("to review")
 	tab.quiet()
 }
-
-var _ = client.Precondition{}
-var _ = waiting.Patience

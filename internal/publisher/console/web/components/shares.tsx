@@ -1,6 +1,7 @@
 // Which part of the users gets which variant.
 
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { variantsOf, type Flag } from "../reading/flag";
 import { percent, rulesOf, withShares } from "../reading/targeting";
 import { compose } from "../state/change";
@@ -9,6 +10,8 @@ import { Variant } from "./words";
 export function Shares({ environment, flag, close }: { environment: string; flag: Flag; close: () => void }) {
   const names = variantsOf(flag.document);
   const weights = useSignal(initial(flag));
+  const first = useRef<HTMLInputElement>(null);
+  useEffect(() => first.current?.select(), []);
   const changed = withShares(flag.document.targeting, [{ variant: names[0] ?? "", weight: 1 }]);
   if (changed === undefined) {
     return (
@@ -40,7 +43,7 @@ export function Shares({ environment, flag, close }: { environment: string; flag
         {[...weights.value].map(([variant, weight], i) => (
           <label>
             <Variant name={variant} />
-            <span class="percent"><input type="number" min="0" max="100" step="any" value={weight} autofocus={i === 0} onInput={(e) => set(variant, e.currentTarget.value)} /> %</span>
+            <span class="percent"><input type="number" min="0" max="100" step="any" value={weight} ref={i === 0 ? first : undefined} onInput={(e) => set(variant, e.currentTarget.value)} /> %</span>
           </label>
         ))}
       </div>

@@ -50,7 +50,7 @@ export function EditPage({ environment, flag: key }: { environment: string; flag
       {key === undefined && (
         <p class="field">
           <label for="key">Key</label>
-          <input id="key" required value={name.value} autofocus spellcheck={false} autocomplete="off" onInput={(e) => (name.value = e.currentTarget.value)} />
+          <input id="key" required value={name.value} spellcheck={false} autocomplete="off" onInput={(e) => (name.value = e.currentTarget.value)} />
           {taken && <span class="bad-text" role="alert">There is a flag of this name.</span>}
         </p>
       )}
