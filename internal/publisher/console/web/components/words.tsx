@@ -1,6 +1,6 @@
 // Sentences about targeting, with the attributes, values and segments in them marked.
 
-import { percentages, rulesOf, type Outcome, type Word } from "../reading/targeting";
+import { listed, percentages, rulesOf, type Outcome, type Word } from "../reading/targeting";
 import { pretty, type Json } from "../reading/json";
 
 /** The most values of a list that are shown at once. */
@@ -11,10 +11,10 @@ export function Words({ words }: { words: Word[] }) {
   let row = 0;
   let hidden = 0;
   words.forEach((word, i) => {
-    row = word.is === "value" && words[i - 1]?.is === "value" ? row + 1 : 0;
+    row = listed(word) && listed(words[i - 1]) ? row + 1 : 0;
     if (row >= mostValues) {
       hidden++;
-      if (words[i + 1]?.is !== "value") {
+      if (!listed(words[i + 1])) {
         shown.push(<span class="quiet">and {hidden} more</span>);
         hidden = 0;
       }
@@ -31,6 +31,8 @@ function OneWord({ word }: { word: Word }) {
       return <b class="attribute">{word.text}</b>;
     case "value":
       return <bdi class="value">{word.text}</bdi>;
+    case "constant":
+      return <code class="constant">{word.text}</code>;
     case "segment":
       return <bdi class="segment">{word.text}</bdi>;
     case "json":

@@ -4,7 +4,8 @@ import { ExactNumber, isObject, writeExact, type Json, type JsonObject } from ".
 
 /** A piece of a sentence. */
 export interface Word {
-  is: "text" | "attribute" | "value" | "segment" | "json";
+  /** A value is a string, a constant any other one: 1 and "1" are not the same. */
+  is: "text" | "attribute" | "value" | "constant" | "segment" | "json";
   text: string;
 }
 
@@ -161,7 +162,7 @@ function operand(rule: Json): Word[] {
     return [{ is: "value", text: rule === "" ? '""' : rule }];
   }
   if (rule === null || typeof rule === "boolean" || typeof rule === "number" || rule instanceof ExactNumber) {
-    return [{ is: "value", text: writeExact(rule) }];
+    return [{ is: "constant", text: writeExact(rule) }];
   }
   return json(rule);
 }
@@ -178,7 +179,12 @@ export function percent(share: number): string {
 
 /** A sentence without its marks. */
 export function plain(words: Word[]): string {
-  return words.map((w, i) => (i > 0 && w.is === "value" && words[i - 1]!.is === "value" ? ", " : i > 0 ? " " : "") + (w.is === "value" ? `“${w.text}”` : w.text)).join("");
+  return words.map((w, i) => (i > 0 && listed(w) && listed(words[i - 1]) ? ", " : i > 0 ? " " : "") + (w.is === "value" ? `“${w.text}”` : w.text)).join("");
+}
+
+/** Whether a word may be one of several values. */
+export function listed(word: Word | undefined): boolean {
+  return word?.is === "value" || word?.is === "constant";
 }
 
 /** An outcome as text. */
