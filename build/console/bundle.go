@@ -20,7 +20,7 @@ var libraries = map[string]string{
 	"@preact/signals-core": "preact-signals-core.js",
 }
 
-// bundle returns the files of the page by name, with a hash of their content in all names but index.html. The same sources give the same bytes.
+// bundle returns the files of the page by name, with a hash of their content in all names but index.html and licenses.txt. The same sources give the same bytes.
 func bundle(sources string) (map[string][]byte, error) {
 	sources, err := filepath.Abs(sources)
 	if err != nil {
@@ -59,8 +59,28 @@ func bundle(sources string) (map[string][]byte, error) {
 	for _, f := range result.OutputFiles {
 		files[filepath.Base(f.Path)] = f.Contents
 	}
-	files["index.html"], err = index(filepath.Join(sources, "index.html"), files)
+	if files["index.html"], err = index(filepath.Join(sources, "index.html"), files); err != nil {
+		return nil, err
+	}
+	files["licenses.txt"], err = licenses(filepath.Join(sources, "vendor"))
 	return files, err
+}
+
+// licenses returns the licences of the libraries, which go where their code goes.
+func licenses(folder string) ([]byte, error) {
+	names, err := filepath.Glob(filepath.Join(folder, "*.license"))
+	if err != nil {
+		return nil, err
+	}
+	var all bytes.Buffer
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&all, "%s\n\n%s\n", strings.TrimSuffix(filepath.Base(name), ".license"), text)
+	}
+	return all.Bytes(), nil
 }
 
 // index returns the page that loads the bundle.

@@ -305,7 +305,7 @@ func (p *tab) accessible(code string) {
 		{ ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map((n) => ({ HTML: n.html, FailureSummary: n.failureSummary })) })))`)
 	for _, v := range found {
 		if v.Impact == "serious" || v.Impact == "critical" {
-			p.t.Errorf("%s: %s: %s\n%s\n%s", v.Impact, v.ID, v.Help, v.Nodes[0].HTML, v.Nodes[0].FailureSummary)
+			p.t.Errorf("axe-core: %s: %s: %s\n%s\n%s", v.Impact, v.ID, v.Help, v.Nodes[0].HTML, v.Nodes[0].FailureSummary)
 		}
 	}
 }

@@ -27,7 +27,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 var bundle embed.FS
 
 // mediaTypes are those of the files by how their names end, whatever the system believes.
-var mediaTypes = map[string]string{".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+var mediaTypes = map[string]string{
+	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".txt": "text/plain; charset=utf-8",
+}
 
 // asset is a file of the bundle.
 type asset struct {
@@ -35,7 +37,7 @@ type asset struct {
 	mediaType       string
 }
 
-// Handler returns the page: its files below /console/assets/, which never change under their names, and index.html for every other address below
+// Handler returns the page: its files below /console/assets/, those with a hash in their names for ever, and index.html for every other address below
 // /console/. Anything else is not found. It is for many requests at once.
 func Handler() http.Handler {
 	files, err := load(bundle)
@@ -49,7 +51,10 @@ func Handler() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		w.Header().Set("Cache-Control", "no-store")
+		if strings.HasPrefix(r.PathValue("name"), "main-") || strings.HasPrefix(r.PathValue("name"), "chunk-") {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		}
 		file.serve(w, r)
 	})
 	mux.HandleFunc("GET "+Path, func(w http.ResponseWriter, r *http.Request) {

@@ -73,6 +73,8 @@ export interface ChangeRequest {
   /** Names exactly what is proposed. Send it to approve. */
   "hash": string;
   "id": string;
+  /** What it would do to recent evaluations, as sidecars say now. Present if you ask for it with impact=true while the request can be applied. */
+  "impact"?: Impact;
   "lateSeconds"?: number;
   /** What it was made from and has changed since, with the revisions of now, if it needs_rebase. */
   "moved"?: Array<Base>;
@@ -305,6 +307,8 @@ export interface Event {
   "hash"?: string;
   /** What holds for flags that grow old from then on. */
   "lifecycle"?: LifecyclePolicy;
+  /** How many documents more there are, of an event for webhooks, in which not all have room. */
+  "moreDocuments"?: number;
   /** The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased). */
   "names"?: { [name: string]: string };
   /** The op-id of a change. */
@@ -481,6 +485,58 @@ export interface History {
   "next"?: string;
 }
 
+export interface Impact {
+  /** How many sidecars have counts. */
+  "answered": number;
+  /** The applications that asked, as far as they have names. */
+  "applications": Array<string>;
+  /** How many sidecars were asked. */
+  "asked": number;
+  "at": string;
+  /** The flags that the change touches, those with the most changes first. */
+  "flags": Array<ImpactFlag>;
+  /** How many clients evaluate by themselves. Nothing is known of what they would answer. */
+  "inProcess"?: number;
+  /** Why no sidecar was asked. */
+  "missing"?: string;
+  /** How many flags are not listed. */
+  "moreFlags"?: number;
+  /** Whether some sidecars had no time to look at all that they remember. */
+  "partial"?: boolean;
+  /** How many sidecars have no counts, by why: busy, behind, epoch, not-ready, invalid. */
+  "refused"?: { [name: string]: number };
+  /** How many sidecars report. If more than were asked, counts are estimated for all of them. */
+  "sidecars": number;
+  /** How far back the evaluations go. */
+  "sinceSeconds": number;
+}
+
+export interface ImpactChange {
+  /** The variant of the answer now; empty for an error, or where the default of the application applies. */
+  "from": string;
+  "n": number;
+  /** The variant of the answer then, as from. The same as from if the variant has another value. */
+  "to": string;
+}
+
+export interface ImpactFlag {
+  /** How many would get another answer. */
+  "changed": number;
+  /** Which, the most frequent first. */
+  "changes": Array<ImpactChange>;
+  /** How many would fail. */
+  "errorsAfter": number;
+  /** How many fail as things are. */
+  "errorsBefore": number;
+  /** How many there were. What follows is of as many. */
+  "evaluations": number;
+  "key": string;
+  /** How many evaluations were made again; counts are estimated from them. */
+  "samples": number;
+  /** How many there were beside them in sidecars that remember too few to tell anything. */
+  "tooFew"?: number;
+}
+
 export interface Interval {
   "first": number;
   /** It belongs to the run. */
@@ -649,6 +705,8 @@ export interface PolicyQuestion {
 
 export interface Preview {
   "differences": Array<Difference>;
+  /** What it would do to recent evaluations; absent if that was not asked for, and if you may neither do nor propose it. */
+  "impact"?: Impact;
   /** Whether you may do it at once. */
   "permitted": boolean;
   /** Why you may not do it at once; approvals is how many people must agree, if that makes it possible. */
@@ -660,6 +718,10 @@ export interface Preview {
 
 export interface PreviewCommand {
   "command": Command;
+  /** Ask sidecars what it would do to recent evaluations. */
+  "impact"?: boolean;
+  /** How long answers of sidecars are waited for, in milliseconds; absent is 1000. */
+  "waitMs"?: number;
 }
 
 export interface Problem {
