@@ -195,7 +195,7 @@ func TestRowsThatMoveChangeTheRightFlag(t *testing.T) {
 	s.shop("staging")
 	tab := s.open(t, browser, "editor")
 	tab.visit("/console/staging/flags?sort=changed")
-	tab.shows("checkout-enabled")
+	tab.await("all rows", `document.querySelector("[role=table]")?.getAttribute("aria-rowcount") === "30"`)
 	tab.keys("jjj")
 	const selected = `(document.querySelector(".row.selected .cell-name a")?.innerText ?? "")`
 	tab.await("a selected row", selected+` !== ""`)

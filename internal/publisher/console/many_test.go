@@ -8,8 +8,7 @@ import (
 )
 
 // Ten thousand flags are all there, are drawn as far as they are visible, and are found as they are typed.
-func TestTenThousandFlags(t *testing.T) {
-	t.Parallel()
+func TestTenThousandFlags(t *testing.T) { // not beside others, which would make it slow
 	browser := browser(t)
 	s := serve(t)
 	s.create("staging", false)
