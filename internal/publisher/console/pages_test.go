@@ -2,9 +2,11 @@ package console_test
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,11 +34,11 @@ func (s *served) shop(environment string) {
 		s.t.Fatal(err)
 	}
 	var changes []api.CommandChange
-	for key, body := range all.Evaluators {
-		changes = append(changes, api.CommandChange{Kind: string(document.KindSegment), Key: key, Document: []byte(body)})
+	for _, key := range slices.Sorted(maps.Keys(all.Evaluators)) {
+		changes = append(changes, api.CommandChange{Kind: string(document.KindSegment), Key: key, Document: []byte(all.Evaluators[key])})
 	}
-	for key, body := range all.Flags {
-		changes = append(changes, api.CommandChange{Key: key, Document: []byte(body)})
+	for _, key := range slices.Sorted(maps.Keys(all.Flags)) {
+		changes = append(changes, api.CommandChange{Key: key, Document: []byte(all.Flags[key])})
 	}
 	s.write(environment, changes)
 }

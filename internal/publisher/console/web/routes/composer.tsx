@@ -13,7 +13,7 @@ import { isObject, merged, pretty, same, type Json, type JsonObject } from "../r
 import { percent } from "../reading/targeting";
 import { composerAddress, guarded, intended } from "../state/change";
 import { colourOf, environments } from "../state/environments";
-import { useMoved } from "../state/live";
+import { missed, useMoved } from "../state/live";
 import { useReading } from "../state/reading";
 import { go, place, to } from "../state/router";
 import { session } from "../state/session";
@@ -49,7 +49,7 @@ function Composer({ environment, command }: { environment: string; command: Comm
   const cause = useMoved(environment, "flag", key);
   const inUse = useSignal(false);
   const effective: Command = command.type === "archive" && inUse.value ? { ...command, inUse: true } : command;
-  const looked = useReading((signal) => (done.value ? Promise.resolve(undefined) : preview(environment, effective, signal)), [cause, inUse.value]);
+  const looked = useReading((signal) => (done.value ? Promise.resolve(undefined) : preview(environment, effective, signal)), [cause, missed.value, inUse.value]);
   const { value, problem } = looked.value;
   const overtaken = problem?.kind === "precondition-failed";
   return (

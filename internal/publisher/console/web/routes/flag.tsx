@@ -10,15 +10,15 @@ import { remarksOf } from "../reading/difference";
 import { pretty, writeExact, type Json, type JsonObject } from "../reading/json";
 import { composerAddress } from "../state/change";
 import { aroundOf, flagsOf } from "../state/flags";
-import { useMoved } from "../state/live";
+import { missed, useMoved } from "../state/live";
 import { useReading } from "../state/reading";
 import { place, setQuery, to } from "../state/router";
 import { toggleAddress } from "./flags";
 
 export function FlagPage({ environment, flag: key }: { environment: string; flag: string }) {
   const cause = useMoved(environment, "flag", key);
-  const document = useReading((signal) => ask<Json>("GET", flagPath(environment, key), { exact: true, signal }), [cause]);
-  const history = useReading((signal) => get<History>(`${flagPath(environment, key)}/history?limit=50`, { exact: true, signal }), [cause]);
+  const document = useReading((signal) => ask<Json>("GET", flagPath(environment, key), { exact: true, signal }), [cause, missed.value]);
+  const history = useReading((signal) => get<History>(`${flagPath(environment, key)}/history?limit=50`, { exact: true, signal }), [cause, missed.value]);
   const { value, problem } = document.value;
   if (!value) {
     return problem?.problem.status === 404 ? <Gone environment={environment} flag={key} history={history.value.value} /> : problem ? <ProblemNote problem={problem} /> : <Loading what="the flag" />;

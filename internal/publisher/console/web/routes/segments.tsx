@@ -8,7 +8,7 @@ import { segmentsIn } from "../reading/flag";
 import { pretty, type Json } from "../reading/json";
 import { rulesOf } from "../reading/targeting";
 import { flagsOf } from "../state/flags";
-import { useMoved } from "../state/live";
+import { missed, useMoved } from "../state/live";
 import { useReading } from "../state/reading";
 import { to } from "../state/router";
 
@@ -33,8 +33,8 @@ export function SegmentsPage({ environment }: { environment: string }) {
 export function SegmentPage({ environment, segment }: { environment: string; segment: string }) {
   const path = `${environmentPath(environment)}/segments/${encodeURIComponent(segment)}`;
   const cause = useMoved(environment, "segment", segment);
-  const read = useReading((signal) => ask<Json>("GET", path, { exact: true, signal }), [cause]);
-  const history = useReading((signal) => get<History>(`${path}/history?limit=50`, { exact: true, signal }), [cause]);
+  const read = useReading((signal) => ask<Json>("GET", path, { exact: true, signal }), [cause, missed.value]);
+  const history = useReading((signal) => get<History>(`${path}/history?limit=50`, { exact: true, signal }), [cause, missed.value]);
   const { value, problem } = read.value;
   if (!value) {
     return problem ? <ProblemNote problem={problem} /> : <Loading what="the segment" />;

@@ -2,7 +2,7 @@
 
 import { signal, type Signal } from "@preact/signals";
 import { ApiProblem, ask, environmentPath, flagPath, get } from "../api/http";
-import type { DocumentInList, DocumentList, FlagInUse, FlagLifecycle, Lifecycle, Usage } from "../api/types";
+import type { DocumentList, FlagInUse, FlagLifecycle, Lifecycle, Usage } from "../api/types";
 import { flagOf, type Flag } from "../reading/flag";
 import type { Json } from "../reading/json";
 
@@ -10,6 +10,8 @@ export interface Flags {
   items: Flag[];
   segments: string[];
   complete: boolean;
+  /** The revision of the environment at which reading began, or of the newest change that was taken over. */
+  revision: string;
   problem?: ApiProblem;
 }
 
@@ -27,7 +29,7 @@ const surroundings = new Map<string, Signal<Around>>();
 export function flagsOf(environment: string): Signal<Flags> {
   let flags = known.get(environment);
   if (!flags) {
-    flags = signal<Flags>({ items: [], segments: [], complete: false });
+    flags = signal<Flags>({ items: [], segments: [], complete: false, revision: "" });
     known.set(environment, flags);
     void load(environment, flags);
   }
@@ -62,19 +64,21 @@ export function reloadFlags(environment: string): void {
 async function load(environment: string, flags: Signal<Flags>): Promise<void> {
   const first = flags.value.items.length === 0;
   const items: Flag[] = [];
+  let revision = "";
   try {
-    const segments = pages<DocumentInList>(`${environmentPath(environment)}/segments`);
-    for await (const page of pages<DocumentInList>(`${environmentPath(environment)}/flags`)) {
-      items.push(...page.map((f) => flagOf(f.key, f.revision, f.document as Json)));
+    const segments = pages(`${environmentPath(environment)}/segments`);
+    for await (const page of pages(`${environmentPath(environment)}/flags`)) {
+      revision ||= page.revision;
+      items.push(...page.items.map((f) => flagOf(f.key, f.revision, f.document as Json)));
       if (first) {
         flags.value = { ...flags.value, items: [...items] };
       }
     }
     const names: string[] = [];
     for await (const page of segments) {
-      names.push(...page.map((s) => s.key));
+      names.push(...page.items.map((s) => s.key));
     }
-    flags.value = { items, segments: names, complete: true };
+    flags.value = { items, segments: names, complete: true, revision };
   } catch (error) {
     if (!(error instanceof ApiProblem)) {
       throw error;
@@ -83,10 +87,10 @@ async function load(environment: string, flags: Signal<Flags>): Promise<void> {
   }
 }
 
-async function* pages<T>(path: string): AsyncGenerator<T[]> {
+async function* pages(path: string): AsyncGenerator<DocumentList> {
   for (let after = ""; ; ) {
     const page: DocumentList = await get(`${path}?limit=1000${after === "" ? "" : `&after=${encodeURIComponent(after)}`}`);
-    yield page.items as T[];
+    yield page;
     if (!page.next) {
       return;
     }
@@ -104,7 +108,7 @@ async function loadAround(environment: string, around: Signal<Around>): Promise<
 }
 
 /** Reads flags again that have changed, or that are gone. */
-export async function refreshFlags(environment: string, keys: string[]): Promise<void> {
+export async function refreshFlags(environment: string, keys: string[], revision: string): Promise<void> {
   const flags = known.get(environment);
   if (!flags) {
     return;
@@ -117,7 +121,13 @@ export async function refreshFlags(environment: string, keys: string[]): Promise
   const items = flags.value.items.filter((f) => !now.has(f.key));
   items.push(...[...now.values()].filter((f) => f !== undefined));
   items.sort((a, b) => (a.key < b.key ? -1 : 1));
-  flags.value = { ...flags.value, items };
+  flags.value = { ...flags.value, items, revision };
+}
+
+/** Whether the flags of an environment were read, and at another revision than this one. */
+export function outdated(environment: string, revision: string | undefined): boolean {
+  const flags = known.get(environment)?.value;
+  return flags !== undefined && flags.complete && flags.revision !== revision;
 }
 
 async function current(environment: string, key: string): Promise<Flag | undefined> {

@@ -2,8 +2,8 @@
 
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { refreshEnvironment } from "./environments";
-import { refreshFlags, reloadFlags } from "./flags";
+import { environments, refreshEnvironment } from "./environments";
+import { outdated, refreshFlags, reloadFlags } from "./flags";
 
 /** What the newest event said: pages that show one of the documents read it again. */
 export interface Moved {
@@ -23,6 +23,19 @@ export function useMoved(environment: string, kind: string, key: string | undefi
     last.current = event.revision;
   }
   return last.current;
+}
+
+/** Grows whenever something may have changed without an event: before the stream was open, or while it was lost. */
+export const missed = signal(0);
+
+/** Reads again what changed while no events came. */
+async function catchUp(environment: string): Promise<void> {
+  missed.value++;
+  requestsMoved.value++;
+  await refreshEnvironment(environment);
+  if (outdated(environment, environments.value?.find((e) => e.name === environment)?.revision)) {
+    reloadFlags(environment);
+  }
 }
 
 /** Grows with each change of a change request. */
@@ -71,6 +84,9 @@ function open(environment: string, tell: (told: Told) => void): EventSource {
 function take(environment: string, told: Told): void {
   if (told.type === "state") {
     live.value = told.data;
+    if (told.data === "live") {
+      void catchUp(environment);
+    }
     return;
   }
   live.value = "live";
@@ -85,5 +101,5 @@ function take(environment: string, told: Told): void {
   }
   const change = JSON.parse(told.data) as Moved;
   moved.value = { ...change, environment };
-  void refreshFlags(environment, change.documents.filter((d) => d.kind === "flag").map((d) => d.key));
+  void refreshFlags(environment, change.documents.filter((d) => d.kind === "flag").map((d) => d.key), change.revision);
 }
