@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients sinks manifest examples bench-writes fleet walkthrough image compose chart cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients sinks manifest examples bench-writes fleet walkthrough image compose chart cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -82,6 +82,11 @@ walkthrough: ## people change flags with the programs as released; writes docs/w
 sinks: ## DuckDB reads the files of usage that publishers write; needs node and npm
 	cd e2e/duckdb && npm ci --no-audit --no-fund --silent
 	$(GO) test -count=1 ./e2e/duckdb
+
+console: ## bundles the web page, and uses it in Chromium; needs chromium, and the npm registry for axe-core
+	$(GO) run ./build/console
+	$(GO) run ./build/console -axe
+	CI=true $(GO) run ./build/console -figures
 
 clients: build ## real OpenFeature clients in Go, Node.js and a browser, and behind nginx; needs node, npm and chromium
 	cd e2e/clients/javascript && npm ci --no-audit --no-fund --silent && npm run --silent bundle

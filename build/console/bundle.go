@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// libraries are the names that sources import, and the files of web/vendor that they mean.
+var libraries = map[string]string{
+	"preact":               "preact.js",
+	"preact/hooks":         "preact-hooks.js",
+	"preact/jsx-runtime":   "preact-jsx-runtime.js",
+	"@preact/signals":      "preact-signals.js",
+	"@preact/signals-core": "preact-signals-core.js",
+}
+
+// bundle returns the files of the page by name, with a hash of their content in all names but index.html and licenses.txt. The same sources give the same bytes.
+func bundle(sources string) (map[string][]byte, error) {
+	sources, err := filepath.Abs(sources)
+	if err != nil {
+		return nil, err
+	}
+	alias := make(map[string]string, len(libraries))
+	for name, file := range libraries {
+		alias[name] = filepath.Join(sources, "vendor", file)
+	}
+	result := api.Build(api.BuildOptions{
+		AbsWorkingDir:     sources,
+		EntryPoints:       []string{"main.tsx", "styles/main.css"},
+		EntryNames:        "[name]-[hash]",
+		ChunkNames:        "chunk-[hash]",
+		Outdir:            filepath.Join(sources, "dist"), // nothing is written there
+		Alias:             alias,
+		Bundle:            true,
+		Splitting:         true,
+		Format:            api.FormatESModule,
+		Target:            api.ES2022,
+		JSX:               api.JSXAutomatic,
+		JSXImportSource:   "preact",
+		MinifyWhitespace:  true,
+		MinifyIdentifiers: true,
+		MinifySyntax:      true,
+		Charset:           api.CharsetUTF8,
+		LegalComments:     api.LegalCommentsNone,
+		TsconfigRaw:       "{}", // whatever lies in folders above
+		LogLevel:          api.LogLevelSilent,
+	})
+	if len(result.Errors) != 0 || len(result.Warnings) != 0 {
+		text := api.FormatMessages(append(result.Errors, result.Warnings...), api.FormatMessagesOptions{})
+		return nil, errors.New("bundle " + sources + ":\n" + strings.Join(text, ""))
+	}
+	files := map[string][]byte{}
+	for _, f := range result.OutputFiles {
+		files[filepath.Base(f.Path)] = f.Contents
+	}
+	if files["index.html"], err = index(filepath.Join(sources, "index.html"), files); err != nil {
+		return nil, err
+	}
+	files["licenses.txt"], err = licenses(filepath.Join(sources, "vendor"))
+	return files, err
+}
+
+// licenses returns the licences of the libraries, which go where their code goes.
+func licenses(folder string) ([]byte, error) {
+	names, err := filepath.Glob(filepath.Join(folder, "*.license"))
+	if err != nil {
+		return nil, err
+	}
+	var all bytes.Buffer
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&all, "%s\n\n%s\n", strings.TrimSuffix(filepath.Base(name), ".license"), text)
+	}
+	return all.Bytes(), nil
+}
+
+// index returns the page that loads the bundle.
+func index(template string, files map[string][]byte) ([]byte, error) {
+	page, err := os.ReadFile(template)
+	if err != nil {
+		return nil, err
+	}
+	for _, extension := range []string{".js", ".css"} {
+		place, name := []byte("main"+extension), ""
+		for file := range files {
+			if strings.HasPrefix(file, "main-") && strings.HasSuffix(file, extension) {
+				name = file
+			}
+		}
+		if name == "" || bytes.Count(page, place) != 1 {
+			return nil, fmt.Errorf("%s: name %s once, which the bundle replaces by its own", template, place)
+		}
+		page = bytes.Replace(page, place, []byte("assets/"+name), 1)
+	}
+	return page, nil
+}

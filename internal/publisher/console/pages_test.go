@@ -1,0 +1,186 @@
+package console_test
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/api"
+)
+
+// shop fills an environment with the flags of the example shop.
+func (s *served) shop(environment string) {
+	s.t.Helper()
+	text, err := os.ReadFile("../../../examples/flags.json")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var all struct {
+		Evaluators map[string]jsontext.Value `json:"$evaluators"`
+		Flags      map[string]jsontext.Value `json:"flags"`
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		s.t.Fatal(err)
+	}
+	var changes []api.CommandChange
+	for _, key := range slices.Sorted(maps.Keys(all.Evaluators)) {
+		changes = append(changes, api.CommandChange{Kind: string(document.KindSegment), Key: key, Document: []byte(all.Evaluators[key])})
+	}
+	for _, key := range slices.Sorted(maps.Keys(all.Flags)) {
+		changes = append(changes, api.CommandChange{Key: key, Document: []byte(all.Flags[key])})
+	}
+	s.write(environment, changes)
+}
+
+// write writes documents that do not exist, with the approvals that this needs.
+func (s *served) write(environment string, changes []api.CommandChange) {
+	s.t.Helper()
+	r, err := s.as("editor").OpenRequest(s.t.Context(), environment, api.NewRequest{
+		Reason: "The shop opens.", Command: api.Command{Type: "documents", Changes: changes},
+	}, api.ChangeHeaders{})
+	if err == nil {
+		_, err = s.as("approver").ApproveRequest(s.t.Context(), environment, r.ID, r.Hash, api.ChangeHeaders{})
+	}
+	if err == nil {
+		_, err = s.as("editor").ApplyRequest(s.t.Context(), environment, r.ID, api.ChangeHeaders{})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// propose opens a change request as an editor.
+func (s *served) propose(environment, key string, on bool, reason string) api.ChangeRequest {
+	s.t.Helper()
+	_, seen, err := s.client.Document(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r, err := s.as("editor").OpenRequest(s.t.Context(), environment, api.NewRequest{
+		Reason: reason, Command: api.Command{Type: "toggle", Key: key, On: on, IfMatch: seen.Revision()},
+	}, api.ChangeHeaders{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+// toggling is the address of the change that turns a flag on or off.
+func (s *served) toggling(environment, key string, on bool) string {
+	s.t.Helper()
+	_, seen, err := s.client.Document(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	command := `{"type":"toggle","key":` + strconv.Quote(key) + `,"on":` + strconv.FormatBool(on) + `,"ifMatch":"` + seen.Revision() + `"}`
+	return "/console/" + environment + "/change?do=" + url.QueryEscape(command)
+}
+
+// looks are how pages are looked at. Checks of two of them see both widths and both colour schemes.
+var looks = []struct {
+	scheme      string
+	width       int64
+	pictureOnly bool
+}{{"light", 1280, false}, {"dark", 390, false}, {"light", 390, true}, {"dark", 1280, true}}
+
+// Every page can be used with a screen reader as far as axe-core can tell, keeps the policy, and leaves nothing in the browser's log.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	browser := browser(t)
+	s := serve(t)
+	s.create("prod", true)
+	s.create("staging", false)
+	s.shop("prod")
+	s.shop("staging")
+	request := s.propose("prod", "new-checkout", false, "Conversion fell after the last step.")
+	check := axe(t)
+	pictures := os.Getenv("FLAGSIDE_PICTURES")
+	for _, p := range []struct{ name, role, address, shows string }{
+		{"sign-in", "", "/console/", "Sign in with a token"},
+		{"flags", "editor", "/console/prod/flags", "checkout-enabled"},
+		{"flag", "editor", "/console/prod/flags/new-checkout", "Everyone else"},
+		{"percentages", "editor", "/console/staging/flags/new-checkout?panel=shares", "Review the change"},
+		{"edit", "editor", "/console/staging/flags/new-checkout/edit", "What it would answer"},
+		{"change", "editor", s.toggling("prod", "checkout-enabled", false), "must agree"},
+		{"change-staging", "editor", s.toggling("staging", "checkout-enabled", false), "Apply to staging"},
+		{"forbidden", "viewer", s.toggling("prod", "checkout-enabled", false), "Forbidden"},
+		{"requests", "approver", "/console/prod/requests", "new-checkout"},
+		{"request", "approver", "/console/prod/requests/" + request.ID, "Approve"},
+		{"activity", "editor", "/console/prod/activity", "new-checkout"},
+		{"segments", "editor", "/console/prod/segments", "european-union"},
+		{"segment", "editor", "/console/prod/segments/european-union", "is one of"},
+		{"fleet", "editor", "/console/prod/fleet", "No sidecar"},
+		{"lifecycle", "editor", "/console/prod/lifecycle", "Lifecycle"},
+		{"not-found", "editor", "/console/nowhere/flags", "Not found"},
+	} {
+		t.Run(p.name, func(t *testing.T) {
+			tab := s.open(t, browser, p.role)
+			for _, look := range looks {
+				if look.pictureOnly && pictures == "" {
+					continue
+				}
+				tab.size(look.width, 900, look.scheme)
+				tab.visit(p.address)
+				tab.shows(p.shows)
+				tab.await("the page to be complete", `!document.querySelector(".loading")`)
+				if wide := evaluate[int64](tab, "document.documentElement.scrollWidth"); wide > look.width {
+					t.Errorf("the page is %d wide in a window of %d", wide, look.width)
+				}
+				if p.role == "" {
+					tab.forget() // 401 is how the page learns that it is to show this
+				}
+				if pictures != "" {
+					tab.picture(filepath.Join(pictures, fmt.Sprintf("console-%s-%s-%d.png", p.name, look.scheme, look.width)))
+				}
+				if !look.pictureOnly {
+					tab.accessible(check)
+				}
+			}
+			tab.quiet()
+		})
+	}
+}
+
+// The palette finds flags, pages and environments by a few letters.
+func TestPalette(t *testing.T) {
+	t.Parallel()
+	browser := browser(t)
+	s := serve(t)
+	s.create("prod", true)
+	s.create("staging", false)
+	s.shop("staging")
+	tab := s.open(t, browser, "viewer")
+	tab.visit("/console/staging/flags")
+	tab.shows("checkout-enabled")
+	for _, p := range []struct{ typed, at string }{
+		{"biom log", "/console/staging/flags/biometric-login"}, {"europ", "/console/staging/segments/european-union"}, {"activ", "/console/staging/activity"},
+		{"prod", "/console/prod/flags"},
+	} {
+		tab.withControl("k")
+		tab.await("the palette", `document.activeElement?.getAttribute("role") === "combobox"`)
+		tab.keys(p.typed)
+		tab.accessible(axe(t))
+		tab.keys(kb.Enter)
+		tab.await("the page of "+p.typed, "location.pathname === "+strconv.Quote(p.at))
+		if p.typed == "prod" {
+			break
+		}
+		tab.visit("/console/staging/flags")
+		tab.shows("checkout-enabled")
+	}
+	if strings.Contains(tab.String(), "checkout-enabled") {
+		t.Error("prod shows the flags of staging")
+	}
+	tab.quiet()
+}

@@ -1,0 +1,92 @@
+// Which page an address means.
+
+import { useEffect } from "preact/hooks";
+import { Frame } from "../components/frame";
+import { Empty, Loading } from "../components/marks";
+import { environment, environments, loadEnvironments } from "../state/environments";
+import { follow } from "../state/live";
+import { forgetFlags } from "../state/flags";
+import { go, place, to } from "../state/router";
+import { session } from "../state/session";
+import { ActivityPage } from "./activity";
+import { ComposerPage } from "./composer";
+import { EditPage } from "./edit";
+import { FlagPage } from "./flag";
+import { FlagsPage } from "./flags";
+import { FleetPage } from "./fleet";
+import { LifecyclePage } from "./lifecycle";
+import { RequestPage } from "./request";
+import { RequestsPage } from "./requests";
+import { SegmentPage, SegmentsPage } from "./segments";
+import { SignIn } from "./sign-in";
+
+export function App() {
+  switch (session.value.state) {
+    case "unknown":
+      return <Loading what="the session" />;
+    case "out":
+      return <SignIn />;
+    case "in":
+      return <Inside key={session.value.principal.id ?? session.value.principal.name} />;
+  }
+}
+
+function Inside() {
+  const all = environments.value;
+  const name = environment.value;
+  useEffect(() => {
+    void loadEnvironments();
+    return () => {
+      environments.value = undefined;
+      forgetFlags();
+    };
+  }, []);
+  useEffect(() => (name === "" || !all?.some((e) => e.name === name) ? undefined : follow(name)), [name, all !== undefined]);
+  useEffect(() => {
+    const last = window.localStorage.getItem("environment");
+    if (all && all.length > 0 && name === "") {
+      go(to([all.find((e) => e.name === last)?.name ?? all[0]!.name, "flags"]), true);
+    } else if (name !== "") {
+      window.localStorage.setItem("environment", name);
+    }
+  }, [all, name]);
+  if (!all) {
+    return <Loading what="environments" />;
+  }
+  return <Frame>{all.length === 0 ? <NoEnvironment /> : all.some((e) => e.name === name) ? <Page name={name} /> : <Unknown what={`environment ${name}`} />}</Frame>;
+}
+
+function Page({ name }: { name: string }) {
+  const [, section = "flags", key, action] = place.value.parts;
+  switch (section) {
+    case "flags":
+      if (key === undefined) {
+        return <FlagsPage environment={name} />;
+      }
+      return action === "edit" ? <EditPage environment={name} flag={key} key={key} /> : <FlagPage environment={name} flag={key} key={`${name}/${key}`} />;
+    case "new-flag":
+      return <EditPage environment={name} />;
+    case "segments":
+      return key === undefined ? <SegmentsPage environment={name} /> : <SegmentPage environment={name} segment={key} key={`${name}/${key}`} />;
+    case "change":
+      return <ComposerPage environment={name} key={place.value.query.toString()} />;
+    case "requests":
+      return key === undefined ? <RequestsPage environment={name} /> : <RequestPage environment={name} request={key} key={key} />;
+    case "activity":
+      return <ActivityPage environment={name} key={name} />;
+    case "fleet":
+      return <FleetPage environment={name} key={name} />;
+    case "lifecycle":
+      return <LifecyclePage environment={name} key={name} />;
+    default:
+      return <Unknown what="page" />;
+  }
+}
+
+function NoEnvironment() {
+  return <Empty><h1>No environment</h1><p>You may read no environment, or there is none yet. Create one: <code>flagside environment create NAME</code></p></Empty>;
+}
+
+function Unknown({ what }: { what: string }) {
+  return <Empty><h1>Not found</h1><p>There is no <bdi>{what}</bdi> here that you may read.</p><p><a href="/console/">Go to the flags</a></p></Empty>;
+}
