@@ -77,6 +77,9 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 // Issuer returns the name of the issuer.
 func (f *CodeFlow) Issuer() string { return f.issuer.Name }
 
+// Settings returns the SHA-256 of the settings of the issuer that decide whom its tokens stand for, as grants have it.
+func (f *CodeFlow) Settings() string { return f.issuer.settings() }
+
 // Begin returns the address of the issuer at which a person signs in. The error is ErrUnavailable.
 func (f *CodeFlow) Begin(ctx context.Context, s SignInSecrets) (string, error) {
 	config, err := f.config(ctx)
@@ -146,7 +149,7 @@ func (f *CodeFlow) grant(ctx context.Context, text, nonce string) (Grant, error)
 		return Grant{}, err
 	}
 	g := grantTo(f.people.resolve(p))
-	g.Settings = f.issuer.settings()
+	g.Settings = f.Settings()
 	return g, nil
 }
 
