@@ -122,7 +122,9 @@ func (s *served) open(t *testing.T, browser context.Context, role string) *tab {
 		t.Fatal(err)
 	}
 	if role != "" {
-		if _, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: "role", Value: role, URL: s.url, HTTPOnly: new(true)}); err != nil {
+		c := s.session(role)
+		cookie := network.SetCookieParams{Name: c.Name, Value: c.Value, URL: s.url, HTTPOnly: &c.HttpOnly, SameSite: network.CookieSameSiteStrict}
+		if _, err := chromedp.Call(ctx, network.SetCookie, cookie); err != nil {
 			t.Fatal(err)
 		}
 	}
