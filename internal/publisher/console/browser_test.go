@@ -110,7 +110,7 @@ type tab struct {
 const watch = `addEventListener("securitypolicyviolation", (e) => console.error("policy violation: " + e.violatedDirective + " " + e.blockedURI + " " + e.sample))`
 
 // open opens a tab in which a role is signed in; the empty role is not.
-func (s *served) open(t *testing.T, browser context.Context, role string) *tab {
+func (s *served) open(browser context.Context, t *testing.T, role string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
