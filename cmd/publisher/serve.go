@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/console"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/systemd"
@@ -31,8 +32,8 @@ func serveCommand() commandline.Invocation {
 	set.File(&o.CheckpointFile, "checkpoint-file", "",
 		"file to append signed checkpoints of all streams to; put it on another volume than the streams; without it none are written")
 	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "how often to check whether the streams have grown and need a checkpoint")
-	console := true
-	declareAPI(set, &o, &console)
+	withConsole := true
+	declareAPI(set, &o, &withConsole)
 	inFlight := 0 // KiB
 	storage := 0  // MiB
 	set.Int(&storage, "usage-storage", publisher.DefaultUsageBytes>>20,
@@ -60,7 +61,7 @@ func serveCommand() commandline.Invocation {
 		if o.AdminTokenFile == listen.Off {
 			o.AdminTokenFile = ""
 		}
-		o.ConsoleOff = !console
+		o.ConsoleOff, o.ConsolePages = !withConsole, console.Handler()
 		o.Compatibility = eval.Compatibility(compatibility)
 		if o.UsageBytes = int64(storage) << 20; o.UsageBytes == 0 {
 			o.UsageBytes = -1
@@ -136,7 +137,7 @@ func declareStreams(set *config.Set, o *publisher.Options) {
 }
 
 // declareAPI declares where the API listens, and who may use it.
-func declareAPI(set *config.Set, o *publisher.Options, console *bool) {
+func declareAPI(set *config.Set, o *publisher.Options, withConsole *bool) {
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the API; beyond loopback it needs --admin-cert and --admin-key")
 	set.List(&o.Hosts, "allowed-host", nil,
 		"host name (without port) that API requests may use besides localhost and loopback addresses, or * for any; may be repeated; "+
@@ -148,7 +149,7 @@ func declareAPI(set *config.Set, o *publisher.Options, console *bool) {
 			" in --data-dir, none with --nats; off: none")
 	set.Duration(&o.TokenLifetime, "token-lifetime", access.DefaultTokenLifetime, "longest lifetime of an API token, from its creation")
 	set.File(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted, and by one of which people sign in to the console; without it none are")
-	set.Bool(console, "console", true, "serve the console, sessions of people who sign in to it included, at /console/ of the API's address")
+	set.Bool(withConsole, "console", true, "serve the console, sessions of people who sign in to it included, at /console/ of the API's address")
 	set.File(&o.Policy, "policy", "", "file with Cedar policies; reloaded when it changes; without it the default policy")
 	set.File(&o.Webhooks, "webhooks", "", "file with webhooks, JSON or YAML (docs/webhooks.md); reloaded when it changes; without it none are called")
 	set.Int(&o.OpenRequests, "open-requests", publisher.DefaultOpenRequests, "most open change requests of one author in an environment")

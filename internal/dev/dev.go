@@ -20,6 +20,7 @@ import (
 	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/console"
 	"github.com/flagside/flagside/internal/publisher/source/watch"
 	"github.com/flagside/flagside/internal/sidecar"
 )
@@ -70,6 +71,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 		AdminAddr: d.options.AdminAddr, Hosts: d.options.Sidecar.Hosts,
 		// Anyone on the developer's machine may look.
 		AnonymousReads: true, OwnMachine: true,
+		ConsolePages: console.Handler(),
 		FixedTokens: []access.FixedToken{{Secret: d.token, Principal: access.Principal{
 			ID: "dev", Name: "developer", Kind: access.KindDev, Groups: []string{access.RoleAdmin},
 		}}},

@@ -110,7 +110,7 @@ type tab struct {
 const watch = `addEventListener("securitypolicyviolation", (e) => console.error("policy violation: " + e.violatedDirective + " " + e.blockedURI + " " + e.sample))`
 
 // open opens a tab in which a role is signed in; the empty role is not.
-func (s *served) open(t *testing.T, browser context.Context, role string) *tab {
+func (s *served) open(browser context.Context, t *testing.T, role string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
@@ -122,7 +122,9 @@ func (s *served) open(t *testing.T, browser context.Context, role string) *tab {
 		t.Fatal(err)
 	}
 	if role != "" {
-		if _, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: "role", Value: role, URL: s.url, HTTPOnly: new(true)}); err != nil {
+		c := s.session(role)
+		cookie := network.SetCookieParams{Name: c.Name, Value: c.Value, URL: s.url, HTTPOnly: &c.HttpOnly, SameSite: network.CookieSameSiteStrict}
+		if _, err := chromedp.Call(ctx, network.SetCookie, cookie); err != nil {
 			t.Fatal(err)
 		}
 	}

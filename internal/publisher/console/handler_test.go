@@ -18,21 +18,14 @@ import (
 
 func TestHandler(t *testing.T) {
 	t.Parallel()
-	ask := func(method, path string, header http.Header) *http.Response {
+	ask := func(method, path string, header http.Header) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
 		r.Header = header
 		w := httptest.NewRecorder()
 		console.Handler().ServeHTTP(w, r)
-		return w.Result()
+		return w
 	}
-	body := func(r *http.Response) string {
-		text, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	index := body(ask(http.MethodGet, "/console/", nil))
+	index := ask(http.MethodGet, "/console/", nil).Body.String()
 	script := regexp.MustCompile(`/console/assets/main-\w+\.js`).FindString(index)
 	style := regexp.MustCompile(`/console/assets/main-\w+\.css`).FindString(index)
 	for path, want := range map[string]struct {
@@ -56,20 +49,20 @@ func TestHandler(t *testing.T) {
 				header.Set("Accept-Encoding", "br, gzip")
 			}
 			got := ask(http.MethodGet, path, header)
-			text := body(got)
-			if got.StatusCode != want.status || got.Header.Get("Content-Type") != want.media || got.Header.Get("Cache-Control") != want.kept {
-				t.Errorf("%s: %d %s %q, want %+v", path, got.StatusCode, got.Header.Get("Content-Type"), got.Header.Get("Cache-Control"), want)
+			text := got.Body.String()
+			if got.Code != want.status || got.Header().Get("Content-Type") != want.media || got.Header().Get("Cache-Control") != want.kept {
+				t.Errorf("%s: %d %s %q, want %+v", path, got.Code, got.Header().Get("Content-Type"), got.Header().Get("Cache-Control"), want)
 			}
-			if policy := got.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+			if policy := got.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 				t.Errorf("%s: policy %q", path, policy)
 			}
-			if got.Header.Get("Content-Encoding") == "gzip" {
+			if got.Header().Get("Content-Encoding") == "gzip" {
 				unzipped, err := gzip.NewReader(strings.NewReader(text))
 				if err != nil {
 					t.Fatal(err)
 				}
 				plain, err := io.ReadAll(unzipped)
-				if err != nil || string(plain) != body(ask(http.MethodGet, path, nil)) {
+				if err != nil || string(plain) != ask(http.MethodGet, path, nil).Body.String() {
 					t.Errorf("%s: compressed it is something else, %v", path, err)
 				}
 			} else if compressed && want.status == http.StatusOK {
@@ -77,8 +70,8 @@ func TestHandler(t *testing.T) {
 			}
 		}
 	}
-	if got := ask(http.MethodPost, "/console/", nil); got.StatusCode != http.StatusMethodNotAllowed {
-		t.Errorf("POST is answered with %d", got.StatusCode)
+	if got := ask(http.MethodPost, "/console/", nil); got.Code != http.StatusMethodNotAllowed {
+		t.Errorf("POST is answered with %d", got.Code)
 	}
 	for _, inline := range []string{"<style", "style=", "onclick", "<script>"} {
 		if strings.Contains(index, inline) {

@@ -43,7 +43,7 @@ func TestHostileTextsAreShown(t *testing.T) {
 	if _, err := s.client.ChangeDocuments(t.Context(), "staging", api.ChangeDocuments{Changes: changes}, api.ChangeHeaders{Reason: hostile[0]}); err != nil {
 		t.Fatal(err)
 	}
-	tab := s.open(t, browser, "editor")
+	tab := s.open(browser, t, "editor")
 	tab.visit("/console/staging/flags")
 	tab.shows(hostile[0])
 	for i := range hostile {

@@ -23,7 +23,7 @@ func TestTenThousandFlags(t *testing.T) { // not beside others, which would make
 			t.Fatal(err)
 		}
 	}
-	tab := s.open(t, browser, "viewer")
+	tab := s.open(browser, t, "viewer")
 	tab.visit("/console/staging/flags")
 	tab.shows("flag-00000")
 	paint := evaluate[float64](tab, `performance.now()`)

@@ -125,7 +125,7 @@ func TestPages(t *testing.T) {
 		{"not-found", "editor", "/console/nowhere/flags", "Not found"},
 	} {
 		t.Run(p.name, func(t *testing.T) {
-			tab := s.open(t, browser, p.role)
+			tab := s.open(browser, t, p.role)
 			for _, look := range looks {
 				if look.pictureOnly && pictures == "" {
 					continue
@@ -160,11 +160,13 @@ func TestPalette(t *testing.T) {
 	s.create("prod", true)
 	s.create("staging", false)
 	s.shop("staging")
-	tab := s.open(t, browser, "viewer")
+	tab := s.open(browser, t, "viewer")
 	tab.visit("/console/staging/flags")
 	tab.shows("checkout-enabled")
 	for _, p := range []struct{ typed, at string }{
-		{"biom log", "/console/staging/flags/biometric-login"}, {"europ", "/console/staging/segments/european-union"}, {"activ", "/console/staging/activity"},
+		{"biom log", "/console/staging/flags/biometric-login"},
+		{"europ", "/console/staging/segments/european-union"},
+		{"activ", "/console/staging/activity"},
 		{"prod", "/console/prod/flags"},
 	} {
 		tab.withControl("k")

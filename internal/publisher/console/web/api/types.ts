@@ -752,7 +752,7 @@ export interface Problem {
   /** The HTTP status in words. */
   "title": string;
   /** Identifies the kind of problem: urn:flagside:problem: and its name. There may be more one day. */
-  "type": "urn:flagside:problem:approval-required" | "urn:flagside:problem:break-glass-required" | "urn:flagside:problem:contended" | "urn:flagside:problem:different-state" | "urn:flagside:problem:disk-full" | "urn:flagside:problem:entangled" | "urn:flagside:problem:entry-unreadable" | "urn:flagside:problem:environment-ambiguous" | "urn:flagside:problem:environment-archived" | "urn:flagside:problem:environment-destroyed" | "urn:flagside:problem:environment-exists" | "urn:flagside:problem:environment-forgotten" | "urn:flagside:problem:environment-name" | "urn:flagside:problem:environment-unknown" | "urn:flagside:problem:forbidden" | "urn:flagside:problem:foreign-host" | "urn:flagside:problem:foreign-messages" | "urn:flagside:problem:foreign-origin" | "urn:flagside:problem:in-use" | "urn:flagside:problem:internal" | "urn:flagside:problem:invalid" | "urn:flagside:problem:invalid-request" | "urn:flagside:problem:journal-cut" | "urn:flagside:problem:journal-damaged" | "urn:flagside:problem:journal-whole" | "urn:flagside:problem:key-expired" | "urn:flagside:problem:key-reused" | "urn:flagside:problem:log-unreachable" | "urn:flagside:problem:malformed" | "urn:flagside:problem:manifest-conflict" | "urn:flagside:problem:method-not-allowed" | "urn:flagside:problem:not-found" | "urn:flagside:problem:not-known" | "urn:flagside:problem:not-open" | "urn:flagside:problem:not-ready" | "urn:flagside:problem:not-stored" | "urn:flagside:problem:people-unavailable" | "urn:flagside:problem:precondition-failed" | "urn:flagside:problem:precondition-missing" | "urn:flagside:problem:read-only" | "urn:flagside:problem:signing-key-retired" | "urn:flagside:problem:source-owned" | "urn:flagside:problem:stale" | "urn:flagside:problem:stopping" | "urn:flagside:problem:stream-lost" | "urn:flagside:problem:stream-mismatch" | "urn:flagside:problem:timeout" | "urn:flagside:problem:token" | "urn:flagside:problem:too-large" | "urn:flagside:problem:too-many" | "urn:flagside:problem:unauthenticated" | "urn:flagside:problem:unavailable" | "urn:flagside:problem:unconfirmed" | "urn:flagside:problem:undecided" | "urn:flagside:problem:unsupported-media-type" | "urn:flagside:problem:unwritable";
+  "type": "urn:flagside:problem:approval-required" | "urn:flagside:problem:break-glass-required" | "urn:flagside:problem:contended" | "urn:flagside:problem:different-state" | "urn:flagside:problem:disk-full" | "urn:flagside:problem:entangled" | "urn:flagside:problem:entry-unreadable" | "urn:flagside:problem:environment-ambiguous" | "urn:flagside:problem:environment-archived" | "urn:flagside:problem:environment-destroyed" | "urn:flagside:problem:environment-exists" | "urn:flagside:problem:environment-forgotten" | "urn:flagside:problem:environment-name" | "urn:flagside:problem:environment-unknown" | "urn:flagside:problem:forbidden" | "urn:flagside:problem:foreign-host" | "urn:flagside:problem:foreign-messages" | "urn:flagside:problem:foreign-origin" | "urn:flagside:problem:in-use" | "urn:flagside:problem:internal" | "urn:flagside:problem:invalid" | "urn:flagside:problem:invalid-request" | "urn:flagside:problem:journal-cut" | "urn:flagside:problem:journal-damaged" | "urn:flagside:problem:journal-whole" | "urn:flagside:problem:key-expired" | "urn:flagside:problem:key-reused" | "urn:flagside:problem:log-unreachable" | "urn:flagside:problem:malformed" | "urn:flagside:problem:manifest-conflict" | "urn:flagside:problem:method-not-allowed" | "urn:flagside:problem:not-found" | "urn:flagside:problem:not-known" | "urn:flagside:problem:not-open" | "urn:flagside:problem:not-ready" | "urn:flagside:problem:not-stored" | "urn:flagside:problem:people-unavailable" | "urn:flagside:problem:plain-http" | "urn:flagside:problem:precondition-failed" | "urn:flagside:problem:precondition-missing" | "urn:flagside:problem:read-only" | "urn:flagside:problem:sessions-unavailable" | "urn:flagside:problem:signing-key-retired" | "urn:flagside:problem:source-owned" | "urn:flagside:problem:stale" | "urn:flagside:problem:stopping" | "urn:flagside:problem:stream-lost" | "urn:flagside:problem:stream-mismatch" | "urn:flagside:problem:timeout" | "urn:flagside:problem:token" | "urn:flagside:problem:too-large" | "urn:flagside:problem:too-many" | "urn:flagside:problem:too-many-requests" | "urn:flagside:problem:unauthenticated" | "urn:flagside:problem:unavailable" | "urn:flagside:problem:unconfirmed" | "urn:flagside:problem:undecided" | "urn:flagside:problem:unsupported-media-type" | "urn:flagside:problem:unwritable";
 }
 
 export interface ProblemPlace {
@@ -966,6 +966,30 @@ export interface ServedIn {
   "served": number;
   /** How many sidecars there were when all of them served it; absent if that was never so. */
   "sidecars"?: number;
+}
+
+export interface Session {
+  /** What the browser calls itself. */
+  "browser"?: string;
+  "created": string;
+  /** Whether it is the session of this very request. */
+  "current"?: boolean;
+  /** When it ends, 12 hours after it began. */
+  "expires": string;
+  /** How it signed in: with an API token, by an OpenID Connect issuer, or with the link that flagside dev prints. */
+  "how": "token" | "oidc" | "dev";
+  /** Names the session. It is no secret. */
+  "id": string;
+  /** What the principal is: token, oidc for a person of an issuer, dev. */
+  "kind": "token" | "oidc" | "dev";
+  /** What people call the person or the token. */
+  "name"?: string;
+  /** The opaque id of who is signed in; unregistered for a person who had not changed anything yet when signing in. */
+  "principal": string;
+}
+
+export interface SessionList {
+  "items": Array<Session>;
 }
 
 export interface Sidecar {

@@ -41,7 +41,7 @@ export function titleOf(command: Command): string {
   }
 }
 
-type Done = { is: "applied"; written: Written; revision: string } | { is: "proposed"; request: ChangeRequest } | { is: "broken"; request: ChangeRequest };
+type Done = { is: "applied"; written: Written; revision: string; before: unknown } | { is: "proposed"; request: ChangeRequest } | { is: "broken"; request: ChangeRequest };
 
 function Composer({ environment, command }: { environment: string; command: Command }) {
   const key = command.key ?? "";
@@ -58,7 +58,7 @@ function Composer({ environment, command }: { environment: string; command: Comm
         <p class="above"><a href={to([environment, "flags", key])}><bdi>{key}</bdi></a></p>
         <h1>{titleOf(command)} <bdi>{key}</bdi> in <EnvironmentName name={environment} /></h1>
       </div>
-      {done.value ? <Outcome environment={environment} command={command} done={done.value} preview={value} />
+      {done.value ? <Outcome environment={environment} command={command} done={done.value} />
         : overtaken ? <ThreeWay environment={environment} command={command} />
         : problem ? <Refused problem={problem} command={command} inUse={inUse} />
         : !value ? <Loading what="what would change" />
@@ -121,7 +121,7 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
   const how = { reason: reason.value, once: once.current, inUse };
   const applyNow = () => carryOut(async () => {
     const { value, revision } = await apply(environment, command, how);
-    return { is: "applied", written: value, revision };
+    return { is: "applied", written: value, revision, before: seen.differences.find((d) => d.key === command.key)?.before };
   });
   const proposeNow = () => carryOut(async () => ({ is: "proposed", request: await propose(environment, command, how, false) }));
   const breakNow = () => carryOut(async () => {
@@ -309,7 +309,7 @@ function combined(base: Json | undefined, yours: Json | undefined, now: Json | u
   return [result, conflicts];
 }
 
-function Outcome({ environment, command, done, preview: seen }: { environment: string; command: Command; done: Done; preview: Preview | undefined }) {
+function Outcome({ environment, command, done }: { environment: string; command: Command; done: Done }) {
   const key = command.key ?? "";
   const flag = <a class="button primary" href={to([environment, "flags", key])}>Back to the flag</a>;
   if (done.is !== "applied") {
@@ -322,7 +322,7 @@ function Outcome({ environment, command, done, preview: seen }: { environment: s
       </div>
     );
   }
-  const before = seen?.differences.find((d) => d.key === key)?.before;
+  const { before } = done;
   const undo: Command | undefined = before === undefined ? undefined
     : command.type === "archive" ? { type: "put", key, document: before, ifAbsent: true } : { type: "put", key, document: before, ifMatch: done.revision };
   const changed = environments.value?.find((e) => e.name === environment);
