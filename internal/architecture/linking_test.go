@@ -116,6 +116,18 @@ func TestSidecarLinksNothingBanned(t *testing.T) {
 	}
 }
 
+// What bundles the web page, and the browser that tests it, are in no program.
+func TestNoProgramLinksWhatMakesThePage(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"cmd/publisher", "cmd/sidecar", "cmd/flagside"} {
+		for _, link := range linked(t, program) {
+			if below(link, "github.com/evanw/esbuild") || below(link, "github.com/chromedp") {
+				t.Errorf("%s links %s, which only makes or tests the page", program, link)
+			}
+		}
+	}
+}
+
 // A name that is misspelled bans nothing. Every name must cover its example, and must exist: in the standard library, in this module,
 // or among the modules that the program or its tools require. Names that nothing requires cannot be linked; they are listed here so
 // that this test fails, and they move out of the list, when something begins to require them under a slightly different name.
