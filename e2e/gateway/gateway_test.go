@@ -68,6 +68,9 @@ func flag(percent int) []byte {
 }
 
 func TestProxies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the programs and runs proxies: go test without -short does")
+	}
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
