@@ -91,7 +91,7 @@ func examples() map[string][]string {
 		"token create":   {"token create ci --group flagside:editor --secret-file token", "token create ann --group flagside:approver --secret-file token"},
 		"token list":     {"token list", "token list -o json"},
 		"session list":   {"session list", "session list -o json"},
-		"session revoke": {"session revoke mfrggzdfmztwq"},
+		"session revoke": {"session revoke mfrggzdfmztwq", "session revoke mfrggzdfmztwq -o json"},
 		"token revoke":   {"token revoke mfrggzdfmztwq2lk", "token revoke mfrggzdfmztwq2lk -m 'it leaked'"},
 		"person list":    {"person list", "person list -o json"},
 		"person erase":   {"person erase corp:8f3a -m 'asked for it'", "person erase p7hz3k -m 'left the company'"},
