@@ -126,20 +126,18 @@ func (w *walker) outage(ctx context.Context) error {
 	w.receiver.set(false)
 	within, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
+	var both []event
 	err := process.Await(within, "the events", func() bool {
-		all := w.receiver.of(changed)
-		return len(all) > 0 && all[len(all)-1].Subject == "search"
+		all := distinct(w.receiver.of(changed)) // others may have waited before these
+		both = all[max(0, len(all)-2):]
+		return len(both) == 2 && both[0].Subject == "chat" && both[1].Subject == "search"
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %v", err, w.receiver.of(changed))
 	}
 	w.Add("```\n")
-	seen := make(map[string]bool)
-	for _, e := range w.receiver.of(changed) {
-		if !seen[e.ID] && (e.Subject == "chat" || e.Subject == "search") {
-			w.Add("%s %s\n", e.Type, e.Subject)
-		}
-		seen[e.ID] = true
+	for _, e := range both {
+		w.Add("%s %s\n", e.Type, e.Subject)
 	}
 	w.Add("```\n\n")
 	return w.all(ctx, step{who: "admin", line: "webhook test audit", has: []string{"audit"}})
@@ -147,3 +145,15 @@ func (w *walker) outage(ctx context.Context) error {
 
 // changed is the type of events about changes.
 const changed = "dev.flagside.change"
+
+// distinct returns events without those that came before: each comes at least once.
+func distinct(events []event) (all []event) {
+	seen := make(map[string]bool)
+	for _, e := range events {
+		if !seen[e.ID] {
+			all = append(all, e)
+		}
+		seen[e.ID] = true
+	}
+	return all
+}
