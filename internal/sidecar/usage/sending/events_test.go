@@ -228,7 +228,8 @@ func TestDamagedReportOfEvents(t *testing.T) {
 		w.evaluate(1)
 		time.Sleep(2 * time.Minute)
 		stop()
-		if lost := w.wantEvents(t); lost != (usage.Lost{Exposures: 50, Outcomes: 50}) {
+		all, none := usage.Lost{Exposures: 50, Outcomes: 50}, usage.Lost{} // none if the report was under way when its file went
+		if lost := w.wantEvents(t); lost != all && lost != none {
 			t.Errorf("%+v", lost)
 		}
 	})
