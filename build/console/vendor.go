@@ -3,7 +3,6 @@ package main
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha512"
@@ -11,20 +10,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"path"
+	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 )
 
-// library is a package of the npm registry of which some files lie in web/vendor.
+// library is a package of npm of which some files lie in web/vendor.
 type library struct {
 	Package   string            `json:"package"`
 	Version   string            `json:"version"`
-	Integrity string            `json:"integrity"` // sha512- and the SHA-512 of the archive, in base64, as the registry tells it
+	Integrity string            `json:"integrity"` // sha512- and the SHA-512 of the archive, in base64, as npm writes it into lock files
 	Files     map[string]string `json:"files"`     // names in web/vendor, and paths in the package
 }
 
@@ -76,28 +73,29 @@ func vendor(ctx context.Context, folder string) error {
 	return nil
 }
 
-// fetch returns the files of a library, whose archive is checked. The registry is the one that npm would ask.
+// fetch returns the files of a library. npm gets the archive, from where it is configured to, and the archive is checked.
 func (l library) fetch(ctx context.Context) (map[string][]byte, error) {
-	registry := strings.TrimSuffix(cmp.Or(os.Getenv("npm_config_registry"), "https://registry.npmjs.org"), "/")
-	address := fmt.Sprintf("%s/%s/-/%s-%s.tgz", registry, l.Package, path.Base(l.Package), l.Version)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil) //nolint:gosec // the registry is configuration, and what it sends is compared with a digest
+	folder, err := os.MkdirTemp("", "flagside-npm-")
 	if err != nil {
 		return nil, err
 	}
-	answer, err := http.DefaultClient.Do(request) //nolint:gosec // as above
+	defer func() { _ = os.RemoveAll(folder) }()
+	npm := exec.CommandContext(ctx, "npm", "pack", l.Package+"@"+l.Version, "--silent", "--pack-destination", folder) //nolint:gosec // names are constants of the project
+	npm.Stderr = os.Stderr
+	if err := npm.Run(); err != nil {
+		return nil, fmt.Errorf("npm pack %s: %w", l.Package, err)
+	}
+	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
+	if err != nil || len(archives) != 1 {
+		return nil, fmt.Errorf("npm pack %s: %d archives, want one: %w", l.Package, len(archives), err)
+	}
+	archive, err := os.ReadFile(archives[0])
 	if err != nil {
 		return nil, err
-	}
-	archive, err := io.ReadAll(io.LimitReader(answer.Body, 64<<20))
-	if err := errors.Join(err, answer.Body.Close()); err != nil {
-		return nil, err
-	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", address, answer.Status)
 	}
 	sum := sha512.Sum512(archive)
 	if got := "sha512-" + base64.StdEncoding.EncodeToString(sum[:]); got != l.Integrity {
-		return nil, fmt.Errorf("%s has the integrity %s, want %s", address, got, l.Integrity)
+		return nil, fmt.Errorf("%s %s has the integrity %s, want %s", l.Package, l.Version, got, l.Integrity)
 	}
 	return l.unpack(archive)
 }

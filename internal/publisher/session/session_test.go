@@ -86,7 +86,7 @@ func TestEndedElsewhere(t *testing.T) {
 	if err != nil || len(all) != 1 || all[0].Agent == "" {
 		t.Fatalf("%+v, %v", all, err)
 	}
-	for _, owner := range []string{"bo", "nobody"} {
+	for _, owner := range []string{"bo", "eve"} {
 		if _, err := one.sessions.End(t.Context(), all[0].ID, owner); err == nil {
 			t.Errorf("%s ended it", owner)
 		}
