@@ -12,6 +12,9 @@ import (
 
 // The page shows what the programs do now.
 func TestWalkthroughIsDocumented(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: walks with processes, which go test without it does")
+	}
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()

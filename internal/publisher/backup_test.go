@@ -189,6 +189,9 @@ func TestBackupThatFails(t *testing.T) {
 
 // A backup that is killed at any moment leaves no file, which could hold keys, until it is whole.
 func TestBackupThatIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: kills processes, which go test without it does")
+	}
 	t.Parallel()
 	server := natstest.Start(t)
 	r := governedOn(t, server)

@@ -263,6 +263,9 @@ func followUntilApplied(o publisher.Options, path string) error {
 // A publisher that is killed in the middle of a change of several transactions completes it after its restart: each flag is written once, in an order
 // in which every revision is valid.
 func TestAKilledPublisherCompletesASource(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: kills processes, which go test without it does")
+	}
 	t.Parallel()
 	o := publisher.Options{DataDir: t.TempDir()}
 	r := run(t, o)

@@ -130,6 +130,9 @@ func TestMoveIsRefused(t *testing.T) {
 
 // A move that is killed at any moment leaves what no publisher uses, and a second one completes.
 func TestMoveThatIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: kills processes, which go test without it does")
+	}
 	t.Parallel()
 	from := house(t)
 	r := governed(t, from)

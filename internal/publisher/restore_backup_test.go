@@ -102,6 +102,9 @@ func (r *running) verifyRestored(e publisher.RestoredEnvironment) {
 
 // A restore that is killed at any moment leaves what no publisher uses, and a second one completes.
 func TestRestoreThatIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: kills processes, which go test without it does")
+	}
 	t.Parallel()
 	o := house(t)
 	r := governed(t, o)

@@ -51,6 +51,9 @@ func inflated(t *testing.T, genuine []byte, documents int) []byte {
 
 // TestASnapshotThatUnfoldsTakesLittleMemory uploads a few hundred kilobytes that unfold into two gigabytes.
 func TestASnapshotThatUnfoldsTakesLittleMemory(t *testing.T) { // not parallel: it looks at the memory of the process
+	if testing.Short() {
+		t.Skip("-short: looks at the memory of the process, which go test without it does")
+	}
 	server := natstest.Start(t)
 	r := governedOn(t, server)
 	r.create("prod")
