@@ -30,21 +30,22 @@ type proxy struct {
 	program  []string // where it may be
 	install  string   // what to do if it is not
 	files    []string // of deploy/gateway; the first is given to the program
+	keeps    bool     // it uses answers again while the gate cannot be asked
 	argument func(dir, file string) []string
 }
 
 var proxies = []proxy{
-	{"nginx", []string{"nginx", "/usr/sbin/nginx"}, "apt-get install nginx-light", []string{"nginx.conf"}, func(dir, file string) []string {
+	{"nginx", []string{"nginx", "/usr/sbin/nginx"}, "apt-get install nginx-light", []string{"nginx.conf"}, true, func(dir, file string) []string {
 		main := "daemon off; worker_processes 1; pid nginx.pid;"
 		if os.Getuid() == 0 {
 			main += " user root;" // which may use the socket of the sidecar
 		}
 		return []string{"-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"), "-g", main}
 	}},
-	{"haproxy", []string{"haproxy", "/usr/sbin/haproxy"}, "apt-get install haproxy", []string{"haproxy.cfg", "flags.lua"}, func(_, file string) []string {
+	{"haproxy", []string{"haproxy", "/usr/sbin/haproxy"}, "apt-get install haproxy", []string{"haproxy.cfg", "flags.lua"}, false, func(_, file string) []string {
 		return []string{"-db", "-f", file}
 	}},
-	{"caddy", []string{"caddy"}, "go install github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9", []string{"Caddyfile"}, func(_, file string) []string {
+	{"caddy", []string{"caddy"}, "go install github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9", []string{"Caddyfile"}, false, func(_, file string) []string {
 		return []string{"run", "--adapter", "caddyfile", "--config", file}
 	}},
 }
@@ -56,7 +57,8 @@ type site struct {
 	publisher *process.Publisher
 	sidecar   *process.Sidecar
 	revision  string
-	address   string
+	gate      string // its address
+	address   string // of the proxy
 }
 
 const flagKey = "new-checkout"
@@ -87,7 +89,7 @@ func TestProxies(t *testing.T) {
 			s := newSite(ctx, t, binaries, one, program)
 			s.tryFlags()
 			s.tryVisitors()
-			s.tryFailures()
+			s.tryFailures(one.keeps)
 		})
 	}
 }
@@ -115,7 +117,7 @@ func newSite(ctx context.Context, t *testing.T, binaries process.Binaries, p pro
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, ctx: ctx, address: addresses[5]}
+	s := &site{t: t, ctx: ctx, gate: addresses[4], address: addresses[5]}
 	if s.publisher, err = binaries.StartPublisher(ctx, filepath.Join(dir, "data"), addresses[0], addresses[1]); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +247,13 @@ func (s *site) tryFlags() {
 	if saw.Method != http.MethodPost || saw.Target != "/cart?item=7" || saw.Body != "two of them" {
 		s.t.Errorf("the request came as %s %s %q", saw.Method, saw.Target, saw.Body)
 	}
-	saw, _ = s.visit(http.MethodGet, "/", "", "X-User", "bob", "X-Flag-New-Checkout", "on", "X-Flags", "new-checkout=on")
+	saw, _ = s.visit(http.MethodGet, "/", "", "X-User", "bob", "X-Flag-New-Checkout", "on", "X-Flags", "new-checkout=on", "X_Flag_New_Checkout", "on",
+		"X-Flag_New-Checkout", "on", "x_flag-made-up", "on")
+	for name := range saw.Header {
+		if plain := strings.ToLower(strings.ReplaceAll(name, "_", "-")); strings.HasPrefix(plain, "x-flag") && (strings.Contains(name, "_") || plain == "x-flag-made-up") {
+			s.t.Errorf("the application sees %s, which a visitor has made up", name)
+		}
+	}
 	if saw.flags()["X-Flag-New-Checkout"] != "off" || saw.flags()["X-Flags"] != "new-checkout=off" || saw.Version != "stable" {
 		s.t.Errorf("a visitor has set a flag: %+v", saw)
 	}
@@ -287,8 +295,9 @@ func (s *site) tryVisitors() {
 }
 
 // tryFailures tries that an application is reached although the gate is not.
-func (s *site) tryFailures() {
+func (s *site) tryFailures(keeps bool) {
 	s.t.Helper()
+	before, _ := s.visit(http.MethodGet, "/asked-before", "", "X-User", "carol", "X-Plan", "gold")
 	reached := func(how string) {
 		s.t.Helper()
 		began := time.Now()
@@ -301,10 +310,20 @@ func (s *site) tryFailures() {
 	if err := s.sidecar.Signal(pause); err != nil {
 		s.t.Fatal(err)
 	}
+	asking := http.Client{Timeout: 200 * time.Millisecond}
+	waiting.Until(s.t, "the gate to stand still", func() bool { // a signal takes a moment
+		response, err := asking.Get("http://" + s.gate + "/v1/gate/")
+		return err != nil || response.Body.Close() != nil
+	})
 	reached("paused")
 	if err := s.sidecar.Signal(resume); err != nil {
 		s.t.Fatal(err)
 	}
 	s.sidecar.Kill()
 	reached("killed")
+	time.Sleep(2 * time.Second) // what was kept is older than it may be while the gate answers
+	after, _ := s.visit(http.MethodGet, "/asked-before", "", "X-User", "carol", "X-Plan", "gold")
+	if before.flags()["X-Flag-New-Checkout"] != "on" || keeps != (after.flags()["X-Flag-New-Checkout"] == "on") {
+		s.t.Errorf("before %+v, without the gate %+v", before, after)
+	}
 }

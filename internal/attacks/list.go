@@ -192,6 +192,7 @@ func All() []Attack {
 		{Application, Warm, "internal/sidecar/gate", "TestFieldsOfVisitorsAreRemoved", ""},
 		{Application, Warm, "internal/sidecar/gate", "TestVisitorsDemandNothing", ""},
 		{Application, Warm, "internal/sidecar/gate", "TestNamesAndValues", ""},
+		{Application, Warm, "internal/sidecar", "TestTheGateMixesNoRevisions", ""},
 		{Application, Warm, "internal/sidecar/gate", "TestVisitorsKeepTheirVariant", ""},
 		{Application, Warm, "internal/sidecar/usage/events", "TestOutcomesWithoutRoom", ""},
 		{Application, Warm, "internal/sidecar/usage/sending", "TestEventsNeverTakeThePlaceOfCounts", ""},

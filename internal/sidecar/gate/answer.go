@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
@@ -29,7 +30,7 @@ type exchange struct {
 	all     []byte // the value of the field with all flags
 	remove  []byte // the names of fields that must not reach the application
 	set     map[string]struct{}
-	total   int // bytes of fields in the answer
+	total   int // bytes of fields of flags in the answer
 }
 
 func newExchange() any { return &exchange{set: make(map[string]struct{})} }
@@ -60,8 +61,9 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, x *exchange) {
 		}
 	}
 	x.context = said.close(targetingKey)
-	evaluated := s.evaluate(ctx, x)
-	s.removeOthers(header, x)
+	view := s.options.Views.View()
+	evaluated := s.evaluate(ctx, x, view)
+	s.removeOthers(header, x, view)
 	if len(x.all) > 0 {
 		ctx.Response.Header.SetBytesV(allHeader, x.all)
 	}
@@ -69,7 +71,16 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, x *exchange) {
 		ctx.Response.Header.SetBytesV(removeHeader, x.remove)
 	}
 	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, caching)
-	s.record(header, evaluated, len(x.set))
+	s.record(header, evaluated)
+}
+
+// withoutFlags makes an answer that has no flags, and lets a visitor set none either.
+func (s *Server) withoutFlags(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Reset()
+	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, noStore)
+	x := newExchange().(*exchange)
+	s.removeKnown(x, s.options.Views.View())
+	ctx.Response.Header.SetBytesV(removeHeader, x.remove)
 }
 
 // original returns the path and the query of the visitor's request: what follows the path of the gate, otherwise what the proxy says in a field
@@ -77,14 +88,14 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, x *exchange) {
 func original(header *fasthttp.RequestHeader) []byte {
 	target := header.RequestURI()
 	rest, below := bytes.CutPrefix(target, []byte(Path))
-	switch {
-	case !below:
+	if !below {
 		return target
-	case len(rest) > 0:
-		return rest
-	default:
-		return header.Peek(headerForwarded)
 	}
+	forwarded := header.Peek(headerForwarded)
+	if len(forwarded) == 0 || bytes.HasPrefix(rest, []byte("/")) { // a proxy that appends the path sends what visitors say in fields
+		return rest
+	}
+	return forwarded
 }
 
 // visitor returns the id in the cookie of a visitor, or a new one with the value of the cookie that keeps it.
@@ -100,10 +111,9 @@ func (s *Server) visitor(header *fasthttp.RequestHeader) (id, minted string) {
 	return s.visitors.mint()
 }
 
-// evaluate evaluates the flags for a request, sets a field for each that has a value, and returns how many were evaluated. All are answered from
-// the revision that the first was answered from, as long as the sidecar keeps it.
-func (s *Server) evaluate(ctx *fasthttp.RequestCtx, x *exchange) (evaluated int) {
-	view := s.options.Views.View()
+// evaluate evaluates the flags for a request, sets a field for each that has a value, and returns how many were evaluated. All but kill switches
+// are answered from the revision that the first was answered from, as long as the sidecar keeps it.
+func (s *Server) evaluate(ctx *fasthttp.RequestCtx, x *exchange, view *cache.View) (evaluated int) {
 	if view == nil {
 		return 0
 	}
@@ -156,49 +166,55 @@ func (s *Server) setFlag(ctx *fasthttp.RequestCtx, x *exchange, t target, varian
 	x.all = append(append(append(x.all, t.name[len(headerPrefix):]...), '='), x.value...)
 }
 
-// removeOthers names the fields that an application must not get: those of flags without a value, and those that the request has and no flag.
-func (s *Server) removeOthers(header *fasthttp.RequestHeader, x *exchange) {
+// removeOthers names the fields that an application must not get: those of flags without a value, for which there is always room, and then those
+// that the request has and no flag, as far as there is room.
+func (s *Server) removeOthers(header *fasthttp.RequestHeader, x *exchange, view *cache.View) {
+	s.removeKnown(x, view)
+	room := len(x.remove) + maxSpoofed
 	for name := range header.All() {
-		lower := strings.ToLower(string(name[:min(len(name), maxName+1)]))
+		lower := strings.ToLower(string(name))
 		if !isFlagHeader(lower) {
 			continue
 		}
 		s.metrics.spoofed.Inc()
-		if isToken(lower) && len(lower) <= maxName {
-			s.remove(x, lower)
+		if lower != allHeader && isToken(lower) && len(x.remove)+len(lower) < room {
+			x.removeName(lower)
 		}
-	}
-	for _, t := range s.selection.all(s.options.Views.View()) {
-		s.remove(x, t.name)
-	}
-	if len(x.all) == 0 {
-		s.remove(x, allHeader)
 	}
 }
 
-// remove adds a name, unless the answer sets that field, names it already, or has no room.
-func (s *Server) remove(x *exchange, name string) {
-	if _, done := x.set[name]; done || name == allHeader && len(x.all) > 0 || x.total+len(name)+2 > maxTotal+maxRemoved {
+// removeKnown names the fields of flags that the answer does not set.
+func (s *Server) removeKnown(x *exchange, view *cache.View) {
+	for _, t := range s.selection.all(view) {
+		x.removeName(t.name)
+	}
+	if len(x.all) == 0 {
+		x.removeName(allHeader)
+	}
+}
+
+// maxSpoofed is how many bytes the names of fields take that visitors made up.
+const maxSpoofed = 512
+
+// removeName adds a name, unless the answer sets that field or names it already.
+func (x *exchange) removeName(name string) {
+	if _, done := x.set[name]; done {
 		return
 	}
 	x.set[name] = struct{}{}
-	x.total += len(name) + 2
 	if len(x.remove) > 0 {
 		x.remove = append(x.remove, ", "...)
 	}
 	x.remove = append(x.remove, name...)
 }
 
-// maxRemoved is how many bytes of names come on top of the fields of flags.
-const maxRemoved = 1 << 10
-
-// isToken reports whether a name consists of what names of flags' fields consist of.
+// isToken reports whether a name consists of what such names consist of.
 func isToken(name string) bool {
-	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 // record writes a debug line about a request.
-func (s *Server) record(header *fasthttp.RequestHeader, evaluated, fields int) {
+func (s *Server) record(header *fasthttp.RequestHeader, evaluated int) {
 	if !s.verbose {
 		return
 	}
@@ -206,7 +222,7 @@ func (s *Server) record(header *fasthttp.RequestHeader, evaluated, fields int) {
 	if trace, span := resolver.Trace(header.Peek(headerTrace)); trace != "" {
 		event.Str("trace_id", trace).Str("span_id", span)
 	}
-	event.Int("flags", evaluated).Int("fields", fields).Msg("gate answered")
+	event.Int("flags", evaluated).Msg("gate answered")
 }
 
 // seconds returns a time as Cache-Control has it.

@@ -24,7 +24,7 @@ var (
 	allowedFields = map[string]bool{
 		"Cache-Control": true, "Date": true, "Content-Length": true, "Connection": true, "Set-Cookie": true, "X-Flags": true, "X-Flag-New-Checkout": true, "X-Flag-Split": true, removed: true,
 	}
-	removedNames = regexp.MustCompile(`^x-flags?[a-z0-9-]*(, x-flags?[a-z0-9-]*)*$`)
+	removedNames = regexp.MustCompile(`^x[-_]flags?[a-z0-9-_]*(, x[-_]flags?[a-z0-9-_]*)*$`)
 )
 
 // Whatever bytes come: the answer is one response, with status 200, without a body, and without a field or a value that a visitor chose.

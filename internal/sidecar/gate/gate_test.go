@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -48,6 +49,7 @@ func TestWhatProxiesSend(t *testing.T) {
 		{"escaped path", "GET", gate.Path + "/%73hop/../shop", "X-Plan: gold\r\n", on},
 		{"a query is none of the headers", "GET", gate.Path + "/?city=K%C3%B6ln&plan=gold", "", there},
 		{"no path", "GET", gate.Path, "", there},
+		{"Caddy, which leaves the query", "GET", gate.Path + "?x=1", "X-Forwarded-Uri: /shop?x=1\r\nX-Plan: gold\r\n", on},
 		{"absolute form", "GET", "http://shop.example/shop", "X-Plan: gold\r\n", on},
 		{"a field that Envoy's path goes before", "GET", gate.Path + "/shop", "X-Forwarded-Uri: /other\r\nX-Plan: gold\r\n", on},
 	} {
@@ -67,13 +69,27 @@ func TestFieldsOfVisitorsAreRemoved(t *testing.T) {
 	s := start(t, load(t, flags), gate.Options{
 		Flags: map[string]string{"/": "new-checkout,code,off,broken,missing"}, Headers: map[string]string{"X-Plan": "plan"},
 	})
-	got := fields(s.ask("/", "X-Plan: silver", "X-Flag-New-Checkout: on", "x-FLAG-anything: on", "X-Flags: new-checkout=on", "X-Flag-Bad_Name: 1", "X-Flag-"+strings.Repeat("a", 500)+": 1"))
+	got := fields(s.ask("/", "X-Plan: silver", "X-Flag-New-Checkout: on", "x-FLAG-anything: on", "X-Flags: new-checkout=on", "X-Flag-Bad_Name: 1", "X_Flag_Code: on", "X-Flag-"+strings.Repeat("a", 500)+": 1"))
 	want := map[string]string{
 		"X-Flag-New-Checkout": "off", "X-Flags": "new-checkout=off",
-		removed: "x-flag-anything, x-flag-broken, x-flag-code, x-flag-missing, x-flag-off",
+		removed: "x-flag-broken, x-flag-code, x-flag-missing, x-flag-off, x-flag-anything, x-flag-bad_name, x_flag_code",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	flood := []string{"X-Flag-Code: on"}
+	for i := range 500 {
+		flood = append(flood, fmt.Sprintf("X-Flag-Made-Up-%d: on", i))
+	}
+	if all := s.ask("/", flood...).Get(removed); !strings.HasPrefix(all, "x-flag-code, x-flag-missing, x-flag-off, ") || len(all) > 1000 {
+		t.Errorf("after many made-up fields are removed: %.300s (%d bytes)", all, len(all))
+	}
+	malformed := map[string]string{removed: "x-flag-broken, x-flag-code, x-flag-missing, x-flag-new-checkout, x-flag-off, x-flags"}
+	if diff := cmp.Diff(malformed, fields(s.ask("/", "X-Flag-Code: on", "x-flag-\x7f: 1"))); diff != "" {
+		t.Errorf("malformed (-want +got):\n%s", diff)
+	}
+	if got := s.ask("/", "X-Large: "+strings.Repeat("x", 60_000)).Get("X-Flags"); got == "" {
+		t.Error("a large header makes flags go")
 	}
 	none := start(t, load(t, ""), gate.Options{Flags: map[string]string{"/": "new-checkout"}})
 	if diff := cmp.Diff(map[string]string{removed: "x-flag-new-checkout, x-flags"}, fields(none.ask("/"))); diff != "" {
@@ -129,6 +145,15 @@ func TestFlagsWithATag(t *testing.T) {
 	}
 }
 
+// longNames returns the keys of 25 flags with long keys.
+func longNames(from int) string {
+	var keys []string
+	for i := range 25 {
+		keys = append(keys, fmt.Sprintf("a-flag-with-a-key-of-fifty-bytes-or-a-little-more-%d", from+i))
+	}
+	return strings.Join(keys, ",")
+}
+
 func TestOptionsAreValidated(t *testing.T) {
 	t.Parallel()
 	some := map[string]string{"/": "a"}
@@ -136,6 +161,7 @@ func TestOptionsAreValidated(t *testing.T) {
 		"has no flags":               {},
 		"do not go together":         {Flags: some, Tag: "t"},
 		"must begin with a slash":    {Flags: map[string]string{"shop": "a"}},
+		"at most 2048 are allowed":   {Flags: map[string]string{"/": longNames(0), "/more": longNames(25)}},
 		"at most 50 are allowed":     {Flags: map[string]string{"/": strings.Repeat("a,", 50) + "a"}},
 		"without a key":              {Flags: map[string]string{"/": ""}},
 		`"a_b" and "a.b" would have`: {Flags: map[string]string{"/": "a_b,a.b"}},

@@ -15,6 +15,8 @@ const (
 	maxName  = 128
 	maxValue = 256
 	maxTotal = 3 << 10
+	// maxNames bounds the names of all flags together: those without a value are named in every answer.
+	maxNames = 2 << 10
 )
 
 // HeaderName returns the name of the header field for a flag: its key in lower case, with a dash for every byte that is neither a letter nor a
@@ -41,8 +43,10 @@ func bytewise(text string) string {
 	return b.String()
 }
 
-// isFlagHeader reports whether a name in lower case is one that flags may have.
+// isFlagHeader reports whether a name in lower case is one that an application may take for that of a flag: many make one name of dashes and
+// underscores.
 func isFlagHeader(name string) bool {
+	name = strings.ReplaceAll(name, "_", "-")
 	return name == allHeader || strings.HasPrefix(name, headerPrefix)
 }
 

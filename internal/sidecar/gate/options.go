@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -61,7 +62,6 @@ type Options struct {
 const (
 	// MaxFlags is how many flags are evaluated for a request.
 	MaxFlags = 50
-	maxKeys  = 1000 // in all prefixes
 )
 
 // Validate returns why a gate cannot be made of the options.
@@ -73,16 +73,26 @@ func (o Options) Validate() error {
 	case len(o.Flags) > 0 && o.Tag != "":
 		errs = append(errs, errors.New("--gate-flags and --gate-tag do not go together: leave one out"))
 	}
-	all := 0
+	names := make(map[string]struct{})
 	for _, prefix := range slices.Sorted(maps.Keys(o.Flags)) {
 		keys := strings.Split(o.Flags[prefix], ",")
 		errs = append(errs, validateFlags(prefix, keys))
-		all += len(keys)
+		for _, key := range keys {
+			names[HeaderName(key)] = struct{}{}
+		}
 	}
-	if all > maxKeys {
-		errs = append(errs, fmt.Errorf("--gate-flags names %d flags in all prefixes together, at most %d are allowed", all, maxKeys))
+	if n := sizeOf(names); n > maxNames {
+		errs = append(errs, fmt.Errorf("--gate-flags: the headers of all flags have names of %d bytes together, at most %d are allowed", n, maxNames))
 	}
 	return errors.Join(append(errs, o.validateSources(), o.validateCookie())...)
+}
+
+// sizeOf returns how many bytes a list of names has.
+func sizeOf(names map[string]struct{}) (n int) {
+	for name := range names {
+		n += len(name) + len(", ")
+	}
+	return n
 }
 
 func validateFlags(prefix string, keys []string) error {
@@ -129,14 +139,15 @@ func (o Options) validateSources() error {
 }
 
 func (o Options) validateCookie() error {
-	if o.VisitorKeyFile == "" || o.Cookie == "" {
+	if o.VisitorKeyFile == "" {
 		return nil
 	}
-	if strings.Trim(o.Cookie, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
-		return fmt.Errorf("--gate-cookie: %q is no name for a cookie: use letters, digits, - and _", o.Cookie)
+	name := cmp.Or(o.Cookie, DefaultCookie)
+	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+		return fmt.Errorf("--gate-cookie: %q is no name for a cookie: use letters, digits, - and _", name)
 	}
-	if _, taken := o.Cookies[o.Cookie]; taken {
-		return fmt.Errorf("--gate-cookie: %s is an attribute of the context already", o.Cookie)
+	if _, taken := o.Cookies[name]; taken {
+		return fmt.Errorf("--gate-cookie: %s is an attribute of the context already", name)
 	}
 	return nil
 }

@@ -30,7 +30,6 @@ type prefixed struct {
 type tagged struct {
 	view    *cache.View
 	targets []target
-	left    int // flags with the tag that there is no room or no name for
 }
 
 func newSelection(o Options) *selection {
@@ -70,16 +69,16 @@ func (s *selection) withTag(view *cache.View) *tagged {
 		return known
 	}
 	found := &tagged{view: view}
-	names := make(map[string]struct{})
+	names, room := make(map[string]struct{}), maxNames
 	for _, flag := range view.Rules().Flags() {
 		if !slices.Contains(flag.Tags(), s.tag) {
 			continue
 		}
 		name := HeaderName(flag.Key())
-		if _, taken := names[name]; taken || len(found.targets) == MaxFlags {
-			found.left++
+		if _, taken := names[name]; taken || len(found.targets) == MaxFlags || len(name)+len(", ") > room {
 			continue
 		}
+		room -= len(name) + len(", ")
 		names[name] = struct{}{}
 		found.targets = append(found.targets, target{flag.Key(), name})
 	}

@@ -18,9 +18,9 @@ import (
 // The limits of a server.
 const (
 	// MaxConnections is how many connections may be open at an address. Proxies keep few and use them again.
-	MaxConnections = 1024
+	MaxConnections = 512
 
-	maxHeader   = 32 << 10
+	maxHeader   = 64 << 10 // more than proxies let through by default
 	maxBody     = 1 << 20
 	readTimeout = 5 * time.Second
 	idleTimeout = 2 * time.Minute
@@ -88,15 +88,13 @@ func (s *Server) recoverPanic(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	telemetry.OfPanic(s.options.Logger.Error(), v).Msg("gate request failed because of a bug in the sidecar: please report it")
-	ctx.Response.Reset()
-	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, noStore)
+	s.withoutFlags(ctx)
 }
 
 // malformed answers what is no request: without flags, and with the end of the connection.
 func (s *Server) malformed(ctx *fasthttp.RequestCtx, _ error) {
 	s.metrics.broken.Inc()
-	ctx.Response.Reset()
-	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, noStore)
+	s.withoutFlags(ctx)
 	ctx.SetConnectionClose()
 }
 
