@@ -2,9 +2,9 @@
 // internal/publisher/console/dist, and writes the types of the API from api/openapi.json. Run it in the root of the repository:
 //
 //	go run ./build/console           # after a change of the sources or of the API
-//	go run ./build/console -vendor   # after a change of web/vendor/packages.json; asks the npm registry
+//	go run ./build/console -vendor   # after a change of web/vendor/packages.json, by npm
 //	go run ./build/console -figures  # runs the tests of the page
-//	go run ./build/console -axe      # fetches axe-core for the tests of the page into the user's cache; asks the npm registry
+//	go run ./build/console -axe      # fetches axe-core for the tests of the page into the user's cache, by npm
 package main
 
 import (
