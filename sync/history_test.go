@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -56,10 +57,7 @@ func publishSigned(tb testing.TB, c *nats.Conn, e changelog.Entry, body []byte) 
 // store writes a message to whatever stream takes it, and returns its sequence.
 func store(tb testing.TB, c *nats.Conn, msg *nats.Msg) uint64 {
 	tb.Helper()
-	js, err := c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := natstest.JetStream(tb, c)
 	ack, err := js.PublishMsg(msg)
 	if err != nil {
 		tb.Fatal(err)

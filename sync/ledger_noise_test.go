@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -95,10 +96,7 @@ func storedAgain(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *n
 
 func Message(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.RawStreamMsg {
 	tb.Helper()
-	js, err := c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := natstest.JetStream(tb, c)
 	m, err := js.GetMsg(stream, sequence)
 	if err != nil {
 		tb.Fatal(err)

@@ -326,10 +326,7 @@ func TestTheSnapshotterOverwritesNoise(t *testing.T) {
 		l.write(t, put("again", "{}"))
 	}
 	l.publish(t)
-	js, err := n.c.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := natstest.JetStream(t, n.c)
 	manifest, err := js.GetLastMsg("SNAP_prod", "snap.prod.manifest")
 	if err != nil {
 		t.Fatal(err)

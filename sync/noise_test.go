@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
@@ -32,10 +33,7 @@ func newIntruder(tb testing.TB, l *log) *intruder {
 // end returns the last sequence of the stream.
 func (n *intruder) end(tb testing.TB) uint64 {
 	tb.Helper()
-	js, err := n.c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := natstest.JetStream(tb, n.c)
 	info, err := js.StreamInfo("FLAGS_prod")
 	if err != nil {
 		tb.Fatal(err)
@@ -46,10 +44,7 @@ func (n *intruder) end(tb testing.TB) uint64 {
 // stored returns a message as the stream holds it.
 func (n *intruder) stored(tb testing.TB, sequence uint64) *nats.Msg {
 	tb.Helper()
-	js, err := n.c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := natstest.JetStream(tb, n.c)
 	m, err := js.GetMsg("FLAGS_prod", sequence)
 	if err != nil {
 		tb.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
@@ -116,10 +117,7 @@ func TestADamagedSnapshotIsNotUsed(t *testing.T) {
 		},
 		"a chunk is altered": func(tb testing.TB, _ *log, c *nats.Conn, subject string) {
 			tb.Helper()
-			js, err := c.JetStream()
-			if err != nil {
-				tb.Fatal(err)
-			}
+			js := natstest.JetStream(tb, c)
 			m, err := js.GetLastMsg("SNAP_prod", subject)
 			if err != nil {
 				tb.Fatal(err)
@@ -131,10 +129,7 @@ func TestADamagedSnapshotIsNotUsed(t *testing.T) {
 		},
 		"a chunk is cut": func(tb testing.TB, _ *log, c *nats.Conn, subject string) {
 			tb.Helper()
-			js, err := c.JetStream()
-			if err != nil {
-				tb.Fatal(err)
-			}
+			js := natstest.JetStream(tb, c)
 			if _, err := js.Publish(subject, []byte("x")); err != nil {
 				tb.Fatal(err)
 			}
@@ -146,10 +141,7 @@ func TestADamagedSnapshotIsNotUsed(t *testing.T) {
 		},
 		"the manifest cannot be read": func(tb testing.TB, _ *log, c *nats.Conn, _ string) {
 			tb.Helper()
-			js, err := c.JetStream()
-			if err != nil {
-				tb.Fatal(err)
-			}
+			js := natstest.JetStream(tb, c)
 			if _, err := js.Publish("snap.prod.manifest", []byte(`{"v":2}`)); err != nil {
 				tb.Fatal(err)
 			}
@@ -281,10 +273,7 @@ func TestSnapshotsArePublishedAsTheLogGrows(t *testing.T) {
 	newest := func() int {
 		c := l.server.Client(t)
 		defer c.Close()
-		js, err := c.JetStream()
-		if err != nil {
-			t.Fatal(err)
-		}
+		js := natstest.JetStream(t, c)
 		m, err := js.GetLastMsg("SNAP_prod", "snap.prod.manifest")
 		if err != nil {
 			return 0

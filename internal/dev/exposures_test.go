@@ -285,10 +285,7 @@ func TestContextsStayInThePod(t *testing.T) {
 	streams := func() string {
 		var text strings.Builder
 		for _, c := range []*natstest.Client{natstest.ConnectPublishers(t, x.server.URL()), x.server.Client(t)} {
-			js, err := c.JetStream()
-			if err != nil {
-				t.Fatal(err)
-			}
+			js := natstest.JetStream(t, c)
 			for name := range js.StreamNames() {
 				for _, m := range natstest.Stored(t, c, name) {
 					fmt.Fprintf(&text, "%s %s %v %s\n", name, m.Subject, m.Header, m.Data)

@@ -67,10 +67,7 @@ func call(tb testing.TB, c *nats.Conn, name string, body any) map[string]any {
 // copied returns the first messages of a stream, as they were published.
 func copied(tb testing.TB, c *nats.Conn, stream string, end uint64) (messages []*nats.Msg) {
 	tb.Helper()
-	js, err := c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := JetStream(tb, c)
 	for sequence := range end {
 		stored, err := js.GetMsg(stream, sequence+1)
 		if err != nil {
@@ -88,10 +85,7 @@ func copied(tb testing.TB, c *nats.Conn, stream string, end uint64) (messages []
 
 func storeAt(tb testing.TB, c *nats.Conn, msg *nats.Msg, sequence uint64) {
 	tb.Helper()
-	js, err := c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := JetStream(tb, c)
 	ack, err := js.PublishMsg(msg)
 	if err != nil || ack.Sequence != sequence {
 		tb.Fatalf("message %d is stored at %v, %v", sequence, ack, err)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // startTimeout is generous: a start takes milliseconds, but not on a machine
@@ -88,6 +90,16 @@ func ConnectPublishers(tb testing.TB, url string) *nats.Conn {
 func ConnectSidecars(tb testing.TB, url string) *nats.Conn {
 	tb.Helper()
 	return connectAs(tb, url, neighbour)
+}
+
+// JetStream returns the JetStream of a connection, for requests that take as long as a busy machine does.
+func JetStream(tb testing.TB, c *nats.Conn) nats.JetStreamContext {
+	tb.Helper()
+	js, err := c.JetStream(nats.MaxWait(waiting.Patience))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return js
 }
 
 func connectAs(tb testing.TB, url, user string) *nats.Conn {

@@ -15,10 +15,7 @@ func TestRestartKeepsStoreAndPort(t *testing.T) {
 	t.Parallel()
 	s := natstest.Start(t)
 	url := s.URL()
-	js, err := s.Client(t).JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := natstest.JetStream(t, s.Client(t))
 	if _, err := js.AddStream(&nats.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -56,10 +56,7 @@ func Store(tb testing.TB, c *Client, m Message) uint64 {
 // Stored returns the messages that a stream holds now, in order, as they can be stored again.
 func Stored(tb testing.TB, c *Client, stream string) (all []Message) {
 	tb.Helper()
-	js, err := c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := JetStream(tb, c)
 	info, err := js.StreamInfo(stream)
 	if err != nil {
 		tb.Fatalf("stream %s: %v", stream, err)
@@ -70,10 +67,7 @@ func Stored(tb testing.TB, c *Client, stream string) (all []Message) {
 // Some returns a few messages of a stream, beginning anywhere: seed says where. A message that was purged is left out.
 func Some(tb testing.TB, c *Client, stream string, seed uint64, count int) (all []Message) {
 	tb.Helper()
-	js, err := c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	js := JetStream(tb, c)
 	info, err := js.StreamInfo(stream)
 	if err != nil || info.State.Msgs == 0 {
 		return nil

@@ -69,10 +69,7 @@ func (r *running) exportOf(environment string) string {
 // stored returns everything that the streams of a server have.
 func stored(t *testing.T, server *natstest.Server) string {
 	t.Helper()
-	js, err := server.Client(t).JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := natstest.JetStream(t, server.Client(t))
 	var all strings.Builder
 	for stream := range js.Streams() {
 		for n := stream.State.FirstSeq; n <= stream.State.LastSeq; n++ {
@@ -364,10 +361,7 @@ func TestWithoutPeople(t *testing.T) {
 
 func withoutPeople(t *testing.T, server *natstest.Server) {
 	t.Helper()
-	js, err := server.Client(t).JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := natstest.JetStream(t, server.Client(t))
 	if err := js.DeleteStream("PEOPLE"); err != nil {
 		t.Fatal(err)
 	}

@@ -30,10 +30,7 @@ func TestForgedBackupSendsNothingElsewhere(t *testing.T) {
 	r.stop()
 	server := natstest.Start(t)
 	conn := server.Client(t)
-	js, err := conn.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := natstest.JetStream(t, conn)
 	answer, err := conn.Request("$JS.API.STREAM.CREATE.ORDERS", []byte(`{"name":"ORDERS","subjects":["orders"]}`), 10*time.Second)
 	if err != nil || strings.Contains(string(answer.Data), `"error"`) {
 		t.Fatal(err, answer)
