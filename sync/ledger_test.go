@@ -269,3 +269,25 @@ func writeRecords(t *testing.T, j *writer.Ledger, written, n int) {
 		}
 	}
 }
+
+// Whoever announces a keys note at the same time, a journal has it once.
+func TestAKeysNoteIsAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	for round := range 5 {
+		l := newLog(t)
+		j := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
+		base := j.Head().Sequence
+		var announcers sync.WaitGroup
+		for range 8 {
+			announcers.Go(func() {
+				if err := j.Announce(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		announcers.Wait()
+		if head := j.Head(); head.Sequence != base+1 {
+			t.Fatalf("round %d: %d records, want %d: %q", round, head.Sequence, base+1, records(t, j, 0))
+		}
+	}
+}

@@ -23,14 +23,14 @@ const noiseTries = 16
 // An op-id names one append: repeating it with the same base stores nothing
 // twice.
 func (j *Ledger) Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error) {
-	sequence, err := j.append(ctx, base, opID, body)
+	sequence, err := j.append(ctx, base, ledgerAppend{ledger: j, opID: opID, body: body})
 	if err != nil {
 		return 0, fmt.Errorf("append to %s after %d: %w", j.name.stream, base, err)
 	}
 	return sequence, nil
 }
 
-func (j *Ledger) append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error) {
+func (j *Ledger) append(ctx context.Context, base uint64, a ledgerAppend) (uint64, error) {
 	if err := j.maySign(); err != nil {
 		return 0, err
 	}
@@ -42,9 +42,9 @@ func (j *Ledger) append(ctx context.Context, base uint64, opID string, body []by
 		return 0, err
 	}
 	if after, ok := j.after(base); ok {
-		return j.compare(ctx, after, opID)
+		return j.compare(ctx, after, a.opID)
 	}
-	a := ledgerAppend{ledger: j, prev: prev, opID: opID, body: body}
+	a.prev = prev
 	return a.run(ctx)
 }
 
@@ -105,6 +105,7 @@ type ledgerAppend struct {
 	prev   changelog.Anchor
 	opID   string
 	body   []byte
+	noted  uint64 // version of the keys note in body; 0 if it carries none
 
 	at        changelog.Anchor // where it would stand now; zero before it was encoded
 	encodings int              // places that it was encoded for
@@ -203,7 +204,7 @@ func (a *ledgerAppend) attempt(ctx context.Context) (sequence uint64, known bool
 // stored takes over what was acknowledged.
 func (a *ledgerAppend) stored() {
 	r := changelog.LedgerRecord{Sequence: a.at.Sequence, Digest: a.at.Digest, Prev: a.prev, Body: a.body}
-	a.ledger.learn([]changelog.LedgerRecord{r}, nil, r.Sequence, 0)
+	a.ledger.learn([]changelog.LedgerRecord{r}, nil, r.Sequence, a.noted)
 }
 
 var errStillOpen = errors.New("no record is in its place yet")

@@ -18,6 +18,7 @@ func (j *Ledger) Announce(ctx context.Context) error {
 		if err := j.catchUp(ctx); err != nil {
 			return fmt.Errorf("announce the keys note: %w", err)
 		}
+		base := j.Head().Sequence // taken before the last look, so that what comes between is a conflict
 		if err := j.maySign(); err != nil || !j.lacksKeys(note) {
 			return nil //nolint:nilerr // another publisher does it
 		}
@@ -25,11 +26,8 @@ func (j *Ledger) Announce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = j.Append(ctx, j.Head().Sequence, newID(), body)
-		switch {
-		case err == nil:
-			j.learn(nil, nil, 0, note.Version)
-		case !errors.Is(err, ErrConflict) || ctx.Err() != nil:
+		_, err = j.append(ctx, base, ledgerAppend{ledger: j, opID: newID(), body: body, noted: note.Version})
+		if err != nil && (!errors.Is(err, ErrConflict) || ctx.Err() != nil) {
 			return fmt.Errorf("announce the keys note: %w", err)
 		}
 	}
