@@ -46,6 +46,15 @@ type running struct {
 	clients *sync.Map // of *client.Client by token
 }
 
+// skipShort leaves out what does one thing after the other, and much of it: the race detector would take minutes to find nothing there, and go test
+// runs it without -short.
+func skipShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: one thing after the other, which go test without it does")
+	}
+}
+
 // start runs a publisher until the test ends, and waits until it is ready.
 func start(t testing.TB, o publisher.Options) *running {
 	t.Helper()

@@ -225,6 +225,7 @@ func attempts() []attempt {
 
 // Who may do what over HTTP, against a table. What is permitted may fail for another reason; what is not answers 401 or 403.
 func TestAuthorizationMatrix(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	r := governed(t, publisher.Options{})
 	r.create("staging")

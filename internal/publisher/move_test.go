@@ -16,6 +16,7 @@ import (
 // An installation that is changed all the time is moved to a cluster of three and back, while sidecars follow: none is ever empty, all end with
 // what the publisher has, in the same epoch, and every change that was acknowledged is there.
 func TestMoveToAClusterAndBack(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	house := house(t)
 	r := governed(t, house)

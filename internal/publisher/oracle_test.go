@@ -15,6 +15,7 @@ var names = regexp.MustCompile(`[fs]-(there|missing)|burning-there|[A-Z0-9]{26}|
 
 // Anyone who may not read an environment learns nothing of it by any operation: what exists and what does not get the same answer.
 func TestNoOperationTellsWithoutRead(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	r := governed(t, publisher.Options{FixedTokens: []access.FixedToken{
 		{Secret: secretOf("stranger"), Principal: access.Principal{ID: "stranger", Kind: access.KindToken, Groups: []string{"nothing"}}},

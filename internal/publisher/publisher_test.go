@@ -126,6 +126,7 @@ func TestOtherPublishers(t *testing.T) {
 
 // More flags than fit into one transaction arrive, and leave again, whole.
 func TestReplaceManyFlags(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir(), ReadOnly: map[string]string{"filed": "Change the file."}})
 	r.create("filed")

@@ -133,6 +133,7 @@ func (r *running) archiveAnyway(name string) uint64 {
 // Every administrative operation of the API leaves a record of who did it and why, and an operation that is added is refused by this test
 // until it is listed.
 func TestEveryActLeavesARecord(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	server := natstest.Start(t)
 	i := newIdentities(t)
@@ -317,6 +318,7 @@ func TestTheLedgerOfAnArchivedEnvironment(t *testing.T) {
 
 // The ledger of an archived environment can be read after the key that has signed it was revoked, also by a publisher that starts then.
 func TestTheLedgerOfAnArchivedEnvironmentOutlivesKeys(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	data, keysDir := t.TempDir(), trusttest.Default().Directory(t)
 	o := publisher.Options{DataDir: data, KeysDir: keysDir, FixedTokens: roles()}

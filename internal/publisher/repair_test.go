@@ -260,6 +260,7 @@ func (r *running) fillControl(other *running) (head uint64) {
 
 // CONTROL is deleted. It is made again by a repair, the environment that it lost is adopted, and its flags were served all the time.
 func TestAdoptAfterControlIsLost(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	server := natstest.Start(t)
 	r, other := twoPublishers(t, server)

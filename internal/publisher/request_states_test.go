@@ -98,6 +98,7 @@ func whoMayMove() map[string]map[string]string {
 
 // TestWhoMovesARequestInWhichState goes through every role, step and state.
 func TestWhoMovesARequestInWhichState(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	r := governed(t, publisher.Options{})
 	r.create("prod")

@@ -13,6 +13,7 @@ import (
 // An environment that was archived when it was backed up begins a new epoch too, in which it can be revived: changes since then are signed at the
 // same revisions. One that was destroyed is gone.
 func TestRestoreOfArchivedEnvironments(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	server := natstest.Start(t)
 	r := governedOn(t, server)

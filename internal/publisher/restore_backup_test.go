@@ -136,6 +136,7 @@ func TestRestoreThatIsKilled(t *testing.T) {
 
 // Without the keys a new installation gets the flags and nothing else, under its own signatures, and says so. A backup with keys needs none besides.
 func TestRestoreOfKeys(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	o := house(t)
 	r := governed(t, o)
@@ -209,6 +210,7 @@ func (r *running) flags() map[string]string {
 
 // What is there already is not touched, and the remedy is named. Nothing is written of a backup that is damaged or of another installation.
 func TestRestoreIsRefused(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	o := house(t)
 	r := governed(t, o)
@@ -255,6 +257,7 @@ func TestRestoreIsRefused(t *testing.T) {
 
 // A backup whose checksums were computed again is refused all the same where it is not what publishers signed, and the record is named.
 func TestForgedBackupIsRefused(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	o := house(t)
 	r := governed(t, o)

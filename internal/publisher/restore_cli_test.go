@@ -50,6 +50,7 @@ func (r *running) command(role string, line ...string) (code int, output string)
 
 // The command line shows the difference, names the change request that waits with an exit code of its own, and says when all is done.
 func TestRestoreByCommand(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	server := natstest.Start(t)
 	r := governedOn(t, server)
@@ -89,6 +90,7 @@ func TestRestoreByCommand(t *testing.T) {
 
 // What is too large for one change request is made in several by one command, each under a key of its own.
 func TestRestoreInPartsByCommand(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	r := governedOn(t, natstest.Start(t))
 	r.create("staging")

@@ -188,6 +188,7 @@ func TestANewEpochTakesBreakingTheGlass(t *testing.T) {
 
 // A publisher that was started after the loss knows nothing: every document of the snapshot counts as touched.
 func TestRestoreByAPublisherThatKnowsNothing(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	server := natstest.Start(t)
 	r := governedOn(t, server)
@@ -236,6 +237,7 @@ func TestRecreateOfWhatIsHeldIsRecorded(t *testing.T) {
 
 // Log and ledger are gone. Nothing is written that the ledger cannot take, and the refusal tells what to do first.
 func TestRecreateWhenTheLedgerIsGoneToo(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	server := natstest.Start(t)
 	r := governedOn(t, server)
@@ -261,6 +263,7 @@ func TestRecreateWhenTheLedgerIsGoneToo(t *testing.T) {
 
 // What is too large for one change request is refused with the remedy, and restored in parts.
 func TestRestoreInParts(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
 	for name, c := range map[string]struct {
@@ -293,6 +296,7 @@ func TestRestoreInParts(t *testing.T) {
 
 // What a record of a change request cannot hold is refused as too large, whatever makes it so.
 func TestAProposalWithLongKeys(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
 	r.create("prod")

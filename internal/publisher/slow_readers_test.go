@@ -13,6 +13,7 @@ import (
 // Clients that ask the API for much and read nothing do not fill the memory of a publisher: beyond what may be under way, large answers are refused
 // with the time to wait, small ones and changes go on, and large ones too when the others are gone.
 func TestSlowReadersOfTheAPIAreBounded(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	p := start(t, publisher.Options{DataDir: t.TempDir(), InFlight: 16 << 20})
 	p.create("prod")
