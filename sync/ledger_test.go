@@ -270,7 +270,7 @@ func writeRecords(t *testing.T, j *writer.Ledger, written, n int) {
 	}
 }
 
-// Whoever announces a keys note at the same time, a journal has it once.
+// A journal has a keys note once, however many announce it at the same time.
 func TestAKeysNoteIsAnnouncedOnce(t *testing.T) {
 	t.Parallel()
 	for round := range 5 {
