@@ -228,7 +228,7 @@ func (p *tab) keys(keys string) {
 // tabTo presses Tab until what has the focus is called like that.
 func (p *tab) tabTo(name string) {
 	p.t.Helper()
-	const focused = `(() => { const e = document.activeElement; return e.getAttribute("aria-label") || e.labels?.[0]?.innerText.trim() || e.innerText.trim() })()`
+	const focused = `(() => { const e = document.activeElement.shadowRoot?.activeElement ?? document.activeElement; return e.getAttribute("aria-label") || e.labels?.[0]?.innerText.trim() || e.innerText.trim() })()`
 	var seen []string
 	for range 150 {
 		now := evaluate[string](p, focused)
