@@ -35,8 +35,8 @@ type served struct {
 	sessions map[string]*http.Cookie // by role
 }
 
-// serve starts a publisher with the default policy and a token for each role.
-func serve(t testing.TB) *served {
+// serve starts a publisher with the default policy and a token for each role, and with other options where a test wants that.
+func serve(t testing.TB, others ...func(*publisher.Options)) *served {
 	t.Helper()
 	s := &served{t: t, log: &logtest.Log{}, sessions: map[string]*http.Cookie{}}
 	policy := filepath.Join(t.TempDir(), "default.cedar")
@@ -51,6 +51,9 @@ func serve(t testing.TB) *served {
 		o.FixedTokens = append(o.FixedTokens, access.FixedToken{Secret: secretOf(role), Principal: access.Principal{
 			ID: role, Kind: access.KindToken, Groups: []string{group},
 		}})
+	}
+	for _, change := range others {
+		change(&o)
 	}
 	p, err := publisher.New(o)
 	if err != nil {

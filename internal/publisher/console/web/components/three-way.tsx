@@ -57,7 +57,7 @@ export function ThreeWay({ environment, command, overtaken, goOn, back }: ThreeW
   return (
     <>
       <p class="note bad" role="alert">
-        <strong>{one ? `The ${overtaken[0]!.kind} has changed since you looked.` : `${overtaken.length} of the documents have changed since you looked.`}</strong> Nothing was applied. See what is there now, then decide.
+        <strong>{one ? `The ${overtaken[0]!.kind} has changed since you looked.` : `${overtaken.length} of the documents ${overtaken.length === 1 ? "has" : "have"} changed since you looked.`}</strong> Nothing was applied. See what is there now, then decide.
       </p>
       {looks.map((l) => (
         <section aria-label={`${l.kind} ${l.key}`}>

@@ -24,7 +24,8 @@ import { session } from "../state/session";
 
 export function ComposerPage({ environment }: { environment: string }) {
   const drafted = place.value.query.has("draft");
-  const command = intended(environment, place.value.query);
+  const made = useRef<Command | undefined>(undefined); // what is kept is dropped once it is made, and is still shown
+  const command = made.current ?? intended(environment, place.value.query);
   if (!command) {
     return drafted ? <Empty><h1>Nothing is kept</h1><p>There is no change of several documents in this tab. Open one with <b>Keep for a change of several</b> where you edit or review a document.</p></Empty>
       : <Empty><h1>No change</h1><p>This address has no change, or one that another tab has kept for itself.</p></Empty>;
@@ -32,7 +33,7 @@ export function ComposerPage({ environment }: { environment: string }) {
   if (!guarded(command)) {
     return <Empty><h1>This change cannot be shown</h1><p>It does not say from which revision it was made, so it could overwrite newer work. Make it again on the page of the flag.</p></Empty>;
   }
-  return <Composer environment={environment} command={command} drafted={drafted} key={drafted ? JSON.stringify(command) : ""} />;
+  return <Composer environment={environment} command={command} drafted={drafted} made={made} key={drafted ? JSON.stringify(command) : ""} />;
 }
 
 /** What a command does, in a few words. */
@@ -43,7 +44,7 @@ export function titleOf(command: Command): string {
     case "archive":
       return "Archive";
     case "documents":
-      return `Change ${command.changes?.length === 1 ? "1 document" : `${command.changes?.length} documents`}`;
+      return command.changes?.length === 1 ? "Change" : `Change ${command.changes?.length} documents`;
     default:
       return command.ifAbsent ? "Create" : "Change";
   }
@@ -54,7 +55,7 @@ type Done = { is: "applied"; written: Written; revision: string; before: unknown
 /** What is known of a change: what it would do, or that it was made from something that is no longer there. */
 type Look = { preview: Preview } | { overtaken: Overtaken[] };
 
-function Composer({ environment, command, drafted }: { environment: string; command: Command; drafted: boolean }) {
+function Composer({ environment, command, drafted, made }: { environment: string; command: Command; drafted: boolean; made: { current?: Command | undefined } }) {
   const done = useSignal<Done | undefined>(undefined);
   const targets = targetsOf(command);
   const cause = useRef("");
@@ -100,6 +101,7 @@ function Composer({ environment, command, drafted }: { environment: string; comm
   };
   const finish = (d: Done) => {
     done.value = d;
+    made.current = command;
     targets.forEach((t) => {
       forgetEdit(environment, t.kind, t.key);
       if (drafted) {
@@ -111,7 +113,7 @@ function Composer({ environment, command, drafted }: { environment: string; comm
     <div class="composer">
       <div class="head">
         <p class="above"><a href={back}>{single ? <bdi>{command.key}</bdi> : "Flags"}</a></p>
-        <h1>{titleOf(command)} {single && <bdi>{command.key}</bdi>} in <EnvironmentName name={environment} /></h1>
+        <h1>{titleOf(command)} {targets.length === 1 && <bdi>{targets[0]!.key}</bdi>} in <EnvironmentName name={environment} /></h1>
       </div>
       {done.value ? <Outcome environment={environment} command={command} done={done.value} back={back} />
         : problem ? <Refused problem={problem} command={command} inUse={inUse} />
@@ -153,7 +155,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
   const breaking = useSignal(false);
   const planned = useSignal<Planned>({ on: false, lateSeconds: 0 });
   const once = useRef(crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-"));
-  const first = targetsOf(command)[0]!;
+  const first = targetsOf(command).find((t) => t.kind === "flag") ?? targetsOf(command)[0]!;
   const resource = { environment, kind: first.kind, key: first.key };
   const action = command.type === "archive" ? "archive" : "change";
   const may = useReading(async (signal): Promise<{ propose: PolicyAnswer; breakGlass: PolicyAnswer }> => {
@@ -221,7 +223,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
           <div class="changed-document" key={`${d.kind}/${d.key}`}>
             {(seen.differences.length > 1 || d.key !== command.key) && (
               <h3 class="document-name">{d.kind} <a href={to([environment, d.kind === "segment" ? "segments" : "flags", d.key, "edit"])}><bdi>{d.key}</bdi></a>
-                {drafted && <button class="link" aria-label={`Take ${d.kind} ${d.key} out of the change`} onClick={() => drop(environment, d.kind, d.key)}>Take out</button>}</h3>
+                {drafted && <button class="link" aria-label={`Take out ${d.kind} ${d.key}`} onClick={() => drop(environment, d.kind, d.key)}>Take out</button>}</h3>
             )}
             <Difference before={d.before as Json | undefined} after={d.after as Json | undefined} />
           </div>

@@ -136,7 +136,7 @@ export function EditPage({ environment, kind, name }: EditOptions) {
       <p class="actions sticky">
         <button class="button primary" disabled={!usable}>Review the change</button>
         <button type="button" class="button" disabled={!usable || key.value === ""} onClick={collect}>Keep for a change of several</button>
-        <button type="button" class="button" onClick={leave}>Cancel</button>
+        <button type="button" class="button" onClick={() => go(back)}>Cancel</button>
       </p>
     </form>
   );
