@@ -10,9 +10,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // Several documents are collected on several pages, and become one change. What has changed meanwhile is shown before anything is applied.
@@ -81,16 +79,6 @@ func TestAChangeOfSeveralDocuments(t *testing.T) {
 		t.Error("what was applied is still collected")
 	}
 	tab.quiet()
-}
-
-// history returns the changes of a flag, the newest first.
-func (s *served) history(environment, key string) []api.DocumentChange {
-	s.t.Helper()
-	history, err := s.client.History(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key}, api.HistoryQuery{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return history.Items
 }
 
 // A time in a zone means one instant, two, or none, wherever the browser is.

@@ -103,7 +103,7 @@ func TestFormAndJSONSideBySide(t *testing.T) {
 	tab.visit("/console/staging/flags/" + key + "/edit")
 	tab.shows("The publisher would take it.")
 
-	tab.selectOption("State", "ENABLED")
+	tab.fill("State", "ENABLED")
 	tab.fill("value of condition 1 of rule 2", "AT")
 	tab.click("Add a rule")
 	tab.fill("Attribute of condition 1 of rule 3", "tier")
@@ -195,9 +195,6 @@ func (p *tab) fill(label, text string) {
 		return true;
 	})()`)
 }
-
-// selectOption chooses the option of a value.
-func (p *tab) selectOption(label, value string) { p.fill(label, value) }
 
 // click clicks on a button.
 func (p *tab) click(name string) {

@@ -128,3 +128,27 @@ func (s *served) flag(environment, key string) string {
 	}
 	return string(body)
 }
+
+// history returns the changes of a flag, the newest first.
+func (s *served) history(environment, key string) []api.DocumentChange {
+	s.t.Helper()
+	history, err := s.client.History(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key}, api.HistoryQuery{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return history.Items
+}
+
+// patch changes members of a flag, and returns the revision that it had.
+func (s *served) patch(environment, key, patch string) string {
+	s.t.Helper()
+	id := document.ID{Kind: document.KindFlag, Key: key}
+	_, seen, err := s.client.Document(s.t.Context(), environment, id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.client.Patch(s.t.Context(), environment, id, []byte(patch), seen, api.ChangeHeaders{}); err != nil {
+		s.t.Fatal(err)
+	}
+	return seen.Revision()
+}

@@ -113,6 +113,8 @@ func TestPages(t *testing.T) {
 		{"percentages", "editor", "/console/staging/flags/new-checkout?panel=shares", "Review the change"},
 		{"edit", "editor", "/console/staging/flags/new-checkout/edit", "The publisher would take it."},
 		{"edit-segment", "editor", "/console/staging/segments/european-union/edit", "The publisher would take it."},
+		{"new-flag", "editor", "/console/staging/new-flag", "New flag"},
+		{"new-segment", "editor", "/console/staging/new-segment", "New segment"},
 		{"change", "editor", s.toggling("prod", "checkout-enabled", false), "must agree"},
 		{"change-staging", "editor", s.toggling("staging", "checkout-enabled", false), "Apply to staging"},
 		{"forbidden", "viewer", s.toggling("prod", "checkout-enabled", false), "Forbidden"},

@@ -153,6 +153,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
   const busy = useSignal(false);
   const problem = useSignal<ApiProblem | undefined>(undefined);
   const breaking = useSignal(false);
+  const asking = useRef(new AbortController());
   const planned = useSignal<Planned>({ on: false, lateSeconds: 0 });
   const once = useRef(crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-"));
   const first = targetsOf(command).find((t) => t.kind === "flag") ?? targetsOf(command)[0]!;
@@ -168,11 +169,13 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
   const carryOut = async (make: () => Promise<Done>) => {
     busy.value = true;
     applying.current = true;
+    asking.current.abort();
     problem.value = undefined;
     try {
       finish(await make());
     } catch (error) {
       applying.current = false;
+      asking.current = new AbortController();
       if (!(error instanceof ApiProblem)) {
         throw error;
       }
@@ -234,7 +237,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
       <section aria-labelledby="stake">
         <h2 id="stake">What is at stake</h2>
         <Stake preview={seen} />
-        {!nothing && !forbidden && <Impact environment={environment} command={command} />}
+        {!nothing && !forbidden && <Impact environment={environment} command={command} until={asking.current.signal} />}
       </section>
       <section aria-labelledby="agree">
         <h2 id="agree">Who must agree</h2>
