@@ -290,6 +290,19 @@ func (p *tab) picture(file string) {
 	}
 }
 
+// pictures writes what the tab shows in the middle of a test into the folder that FLAGSIDE_PICTURES names, light and wide, and dark and narrow.
+func (p *tab) pictures(name string) {
+	p.t.Helper()
+	folder := os.Getenv("FLAGSIDE_PICTURES")
+	if folder == "" {
+		return
+	}
+	p.size(390, 900, "dark")
+	p.picture(filepath.Join(folder, "console-"+name+"-dark-390.png"))
+	p.size(1280, 900, "light")
+	p.picture(filepath.Join(folder, "console-"+name+"-light-1280.png"))
+}
+
 // violation is what axe-core found.
 type violation struct {
 	ID, Impact, Help string

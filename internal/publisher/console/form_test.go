@@ -117,6 +117,7 @@ func TestFormAndJSONSideBySide(t *testing.T) {
 	tab.await("the publisher to say where it is wrong", `document.querySelector(".marks")?.innerText.includes("/defaultVariant")`)
 	tab.await("the mark in the text", `document.querySelector(".editor-host").shadowRoot.querySelector(".cm-lintRange-error")?.textContent === '"c"'`)
 	tab.accessible(axe(t))
+	tab.pictures("wrong")
 	tab.forget() // 422 is what it tells
 	tab.write(`{"state":`)
 	tab.shows("The JSON cannot be read")

@@ -7,7 +7,6 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
 )
 

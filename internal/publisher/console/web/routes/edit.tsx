@@ -63,13 +63,13 @@ export function EditPage({ environment, kind, name }: EditOptions) {
   const read = useComputed(() => readDocument(kind, text.value ?? ""));
   const { document, mark } = read.value;
   const command: Command = { type: "put", key: key.value, document, ...(kind === "segment" ? { kind } : {}), ...(seen ? { ifMatch: seen.revision } : { ifAbsent: true }) };
-  const checked = useChecked(environment, text.value !== undefined && document !== undefined && key.value !== "" && !overtaken ? command : undefined, text);
+  const checked = useChecked(environment, text.value !== undefined && document !== undefined && (name === undefined || seen) && key.value !== "" && !overtaken ? command : undefined, text);
   const all = flagsOf(environment).value;
   const attributes = useComputed(() => attributesIn(flagsOf(environment).value.items.map((f) => f.document.targeting)));
   if (base.value.problem) {
     return <ProblemNote problem={base.value.problem} />;
   }
-  if (text.value === undefined) {
+  if (text.value === undefined || (name !== undefined && !seen)) {
     return <Loading what={`the ${kind}`} />;
   }
   const taken = name === undefined && (kind === "flag" ? all.items.some((f) => f.key === key.value) : all.segments.includes(key.value));
