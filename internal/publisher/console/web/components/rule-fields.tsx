@@ -90,7 +90,7 @@ export function WhenFields({ name, when, known, set }: { name: string; when: Whe
     set(rest.length === 1 ? { parts: rest } : { ...when, parts: rest });
   };
   return (
-    <div class="when">
+    <div class="when-fields">
       {parts.length > 1 && (
         <label class="field inline">If
           <select aria-label={`How conditions of ${name} are joined`} value={join} onChange={(e) => set({ ...when, join: e.currentTarget.value as "and" | "or" })}>
@@ -174,7 +174,7 @@ function Values({ name, values, set }: { name: string; values: Scalar[]; set: (v
 
 export function ThenFields({ name, then, known, set }: { name: string; then: Then; known: Known; set: (then: Then) => void }) {
   if (then.is === "json") {
-    return <div class="then"><span>gets</span> <Node label={`${name} gets, as JSON`} json={then.json} set={(json) => set({ is: "json", json })} /></div>;
+    return <div class="then-fields"><span>gets</span> <Node label={`${name} gets, as JSON`} json={then.json} set={(json) => set({ is: "json", json })} /></div>;
   }
   const now = then.is === "variant" ? `=${then.variant}` : then.is;
   const choose = (value: string) => {
@@ -186,7 +186,7 @@ export function ThenFields({ name, then, known, set }: { name: string; then: The
     }
   };
   return (
-    <div class="then">
+    <div class="then-fields">
       <label class="field inline">gets
         <select aria-label={`${name} gets`} value={now} onChange={(e) => choose(e.currentTarget.value)}>
           {known.variants.map((v) => <option value={`=${v}`}>{v}</option>)}

@@ -75,7 +75,7 @@ export function EditPage({ environment, kind, name }: EditOptions) {
   const taken = name === undefined && (kind === "flag" ? all.items.some((f) => f.key === key.value) : all.segments.includes(key.value));
   const section = kind === "flag" ? "flags" : "segments";
   const back = name === undefined ? to([environment, section]) : to([environment, section, name]);
-  const marks = mark ? [mark] : checked.places.map((p): Mark => ({ pointer: p.pointer ?? "", text: [p.reason, p.hint].filter(Boolean).join(" ") }));
+  const marks = mark ? [mark] : checked.places.map((p): Mark => ({ pointer: p.pointer ?? "", text: [p.reason, p.hint].filter(Boolean).join(": ") }));
   const usable = document !== undefined && !taken;
   const write = (next: Json) => (text.value = pretty(next));
   const known = { segments: all.segments.filter((s) => kind === "flag" || s !== name), attributes: attributes.value };
@@ -129,7 +129,7 @@ export function EditPage({ environment, kind, name }: EditOptions) {
           <h2 id="as-json">JSON</h2>
           <JsonEditor label="The document as JSON" text={text} marks={marks} />
           <p role="status" class={marks.length > 0 ? "bad-text" : "quiet"}>{marks.length > 0 ? `${marks.length} ${marks.length === 1 ? "place is" : "places are"} wrong.` : checked.state}</p>
-          {checked.warnings.map((w) => <p class="note">{w.pointer && <code>{w.pointer}</code>} <bdi>{w.reason}</bdi> {w.hint}</p>)}
+          {checked.warnings.map((w) => <p class="note">{w.pointer && <code>{w.pointer}</code>} <bdi>{w.reason}</bdi>{w.hint && `: ${w.hint}`}</p>)}
         </section>
       </div>
       {seen && document !== undefined && <section aria-labelledby="different"><h2 id="different">What is different</h2><Difference before={seen.value} after={document} /></section>}
