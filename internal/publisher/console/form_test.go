@@ -147,6 +147,29 @@ func TestFormAndJSONSideBySide(t *testing.T) {
 	tab.quiet()
 }
 
+// Prerequisites have fields, with the variants of the flag that they name.
+func TestPrerequisitesInTheForm(t *testing.T) {
+	t.Parallel()
+	browser := browser(t)
+	s := serve(t)
+	s.create("staging", false)
+	s.shop("staging")
+	tab := s.open(browser, t, "editor")
+	tab.visit("/console/staging/flags/new-checkout/edit")
+	tab.await("the prerequisite", `[...document.querySelectorAll(".prerequisites-form input[type=checkbox]:checked")].map((e) => e.ariaLabel).join() === "Prerequisite 1: on"`)
+	tab.click("Add a prerequisite")
+	tab.fill("Flag of prerequisite 2", "search-ranking")
+	tab.await("the variants of the flag", labelled("Prerequisite 2: semantic")+" !== undefined")
+	evaluate[bool](tab, "("+labelled("Prerequisite 2: semantic")+".click(), true)")
+	tab.await("the JSON", editorText+`.replace(/\s+/g, "").includes('{"flag":"search-ranking","variants":["semantic"]}')`)
+	tab.shows("The publisher would take it.")
+	tab.accessible(axe(t))
+	tab.click("Remove prerequisite 2")
+	tab.await("the JSON without it", "!"+editorText+`.includes("search-ranking")`)
+	tab.shows("Nothing is different.")
+	tab.quiet()
+}
+
 // A segment is edited likewise, and the change names the flags that it concerns.
 func TestEditingASegment(t *testing.T) {
 	t.Parallel()

@@ -2,7 +2,8 @@
 
 import { having, formOf, ofEntries, renamed, targetingOf } from "../reading/form";
 import { isObject, type Json, type JsonObject } from "../reading/json";
-import { variantsOf } from "../reading/flag";
+import { variantsOf, type Flag } from "../reading/flag";
+import { drawable, PrerequisiteFields } from "./prerequisite-fields";
 import { RuleFields } from "./rule-fields";
 import { as, typeOf, types, ValueField, type Type } from "./value-field";
 
@@ -10,16 +11,19 @@ export interface FormOptions {
   document: JsonObject;
   segments: string[];
   attributes: string[];
+  /** The other flags of the environment. */
+  flags: Flag[];
   set: (document: JsonObject) => void;
 }
 
-export function FlagForm({ document, segments, attributes, set }: FormOptions) {
+export function FlagForm({ document, segments, attributes, flags, set }: FormOptions) {
   const names = variantsOf(document);
   const variants = isObject(document.variants) ? document.variants : undefined;
   const member = (name: string, value: Json | undefined) => set(having(document, name, value));
   const off = typeof document.offVariant === "string" ? document.offVariant : "";
   const form = formOf(document.targeting);
-  const drawn = ["description", "state", "variants", "defaultVariant", "offVariant", "targeting"];
+  const prerequisites = document.prerequisites;
+  const drawn = [...(drawable(prerequisites) ? ["prerequisites"] : []), "description", "state", "variants", "defaultVariant", "offVariant", "targeting"];
   const others = Object.keys(document).filter((n) => !drawn.includes(n));
   const usual = (v: Json | undefined) => v === undefined || typeof v === "string";
   return (
@@ -38,6 +42,7 @@ export function FlagForm({ document, segments, attributes, set }: FormOptions) {
         <Choice label="Variant while off" names={names} value={off === "" ? undefined : off} none="the default variant" set={(v) => member("offVariant", v)} />
       </div>
       {variants ? <Variants document={document} variants={variants} set={set} /> : <p class="note">Variants are not drawn here: they are no object. See the JSON.</p>}
+      {drawable(prerequisites) && <PrerequisiteFields prerequisites={prerequisites ?? []} flags={flags} set={(all) => member("prerequisites", all.length === 0 ? undefined : all)} />}
       <h3>Rules</h3>
       <RuleFields form={form} variants={names} segments={segments} attributes={attributes} set={(next) => member("targeting", targetingOf(next))} />
       {others.length > 0 && <p class="quiet">Only in the JSON, and kept as it is: {others.join(", ")}.</p>}

@@ -123,7 +123,7 @@ export function EditPage({ environment, kind, name }: EditOptions) {
           <h2 id="as-form">Form</h2>
           {document === undefined ? <p class="note">The JSON cannot be read, so there is no form of it. Nothing is lost: it comes back as soon as the JSON is in order.</p>
             : kind === "segment" ? <WhenFields name="the segment" when={whenOf(document)} known={{ ...known, variants: [] }} set={(when) => write(ofWhen(when))} />
-            : isObject(document) && <FlagForm document={document} {...known} set={write} />}
+            : isObject(document) && <FlagForm document={document} {...known} flags={all.items.filter((f) => f.key !== name)} set={write} />}
         </section>
         <section aria-labelledby="as-json">
           <h2 id="as-json">JSON</h2>
