@@ -83,8 +83,9 @@ sinks: ## DuckDB reads the files of usage that publishers write; needs node and 
 	cd e2e/duckdb && npm ci --no-audit --no-fund --silent
 	$(GO) test -count=1 ./e2e/duckdb
 
-console: ## bundles the web page, and uses it in Chromium; needs chromium, and npm for axe-core
+console: ## bundles the web page, checks its types, and uses it in Chromium; needs chromium, and npm for axe-core and TypeScript
 	$(GO) run ./build/console
+	$(GO) run ./build/console -check
 	$(GO) run ./build/console -axe
 	CI=true $(GO) run ./build/console -figures
 

@@ -3,6 +3,7 @@
 //
 //	go run ./build/console           # after a change of the sources or of the API
 //	go run ./build/console -vendor   # after a change of web/vendor/packages.json, by npm
+//	go run ./build/console -check    # checks the types of the sources, by the compiler of TypeScript, which npm gets into the user's cache
 //	go run ./build/console -figures  # runs the tests of the page
 //	go run ./build/console -axe      # fetches axe-core for the tests of the page into the user's cache, by npm
 package main
@@ -26,12 +27,15 @@ const (
 func main() {
 	vendored := flag.Bool("vendor", false, "fetch the libraries again that web/vendor/packages.json names")
 	checks := flag.Bool("axe", false, "fetch the accessibility checks of the tests, and do nothing else")
+	typed := flag.Bool("check", false, "check the types of the sources, and do nothing else")
 	figures := flag.Bool("figures", false, "run the tests of the page and tell what they found, and do nothing else")
 	flag.Parse()
 	work := func() error { return run(context.Background(), ".", *vendored) }
 	switch {
 	case *checks:
 		work = func() error { return fetchAxe(context.Background()) }
+	case *typed:
+		work = func() error { return check(context.Background(), ".") }
 	case *figures:
 		work = func() error { return measure(context.Background()) }
 	}

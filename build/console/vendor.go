@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 )
@@ -38,7 +39,11 @@ func fetchAxe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := axe.fetch(ctx)
+	fetched, err := archives(ctx, []library{axe})
+	if err != nil {
+		return err
+	}
+	files, err := axe.unpack(fetched[0])
 	if err != nil {
 		return err
 	}
@@ -49,18 +54,31 @@ func fetchAxe(ctx context.Context) error {
 	return os.WriteFile(filepath.Join(folder, "axe.js"), files["axe.js"], 0o600)
 }
 
-// vendor fetches the files of all libraries that packages.json of a folder names.
-func vendor(ctx context.Context, folder string) error {
+// libraries are those that packages.json of a folder names.
+func libraries(folder string) ([]library, error) {
 	text, err := os.ReadFile(filepath.Join(folder, "packages.json"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var all []library
 	if err := json.Unmarshal(text, &all, json.RejectUnknownMembers(true)); err != nil {
-		return fmt.Errorf("packages.json: %w", err)
+		return nil, fmt.Errorf("packages.json: %w", err)
 	}
-	for _, l := range all {
-		files, err := l.fetch(ctx)
+	return all, nil
+}
+
+// vendor fetches the files of all libraries that packages.json of a folder names.
+func vendor(ctx context.Context, folder string) error {
+	all, err := libraries(folder)
+	if err != nil {
+		return err
+	}
+	fetched, err := archives(ctx, all)
+	if err != nil {
+		return err
+	}
+	for i, l := range all {
+		files, err := l.unpack(fetched[i])
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", l.Package, l.Version, err)
 		}
@@ -73,31 +91,38 @@ func vendor(ctx context.Context, folder string) error {
 	return nil
 }
 
-// fetch returns the files of a library. npm gets the archive, from where it is configured to, and the archive is checked.
-func (l library) fetch(ctx context.Context) (map[string][]byte, error) {
+// archives returns the archives of libraries. npm gets them, from where it is configured to, and each is checked.
+func archives(ctx context.Context, all []library) ([][]byte, error) {
 	folder, err := os.MkdirTemp("", "flagside-npm-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	npm := exec.CommandContext(ctx, "npm", "pack", l.Package+"@"+l.Version, "--silent", "--pack-destination", folder) //nolint:gosec // names are constants of the project
+	arguments := []string{"pack", "--silent", "--pack-destination", folder}
+	for _, l := range all {
+		arguments = append(arguments, l.Package+"@"+l.Version)
+	}
+	npm := exec.CommandContext(ctx, "npm", arguments...) //nolint:gosec // names are constants of the project
 	npm.Stderr = os.Stderr
 	if err := npm.Run(); err != nil {
-		return nil, fmt.Errorf("npm pack %s: %w", l.Package, err)
+		return nil, fmt.Errorf("npm pack: %w", err)
 	}
-	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
-	if err != nil || len(archives) != 1 {
-		return nil, fmt.Errorf("npm pack %s: %d archives, want one: %w", l.Package, len(archives), err)
+	found := make([][]byte, len(all))
+	for i, l := range all {
+		if found[i], err = os.ReadFile(filepath.Join(folder, l.archive())); err != nil {
+			return nil, fmt.Errorf("npm pack: %w", err)
+		}
+		sum := sha512.Sum512(found[i])
+		if got := "sha512-" + base64.StdEncoding.EncodeToString(sum[:]); got != l.Integrity {
+			return nil, fmt.Errorf("%s %s has the integrity %s, want %s", l.Package, l.Version, got, l.Integrity)
+		}
 	}
-	archive, err := os.ReadFile(archives[0])
-	if err != nil {
-		return nil, err
-	}
-	sum := sha512.Sum512(archive)
-	if got := "sha512-" + base64.StdEncoding.EncodeToString(sum[:]); got != l.Integrity {
-		return nil, fmt.Errorf("%s %s has the integrity %s, want %s", l.Package, l.Version, got, l.Integrity)
-	}
-	return l.unpack(archive)
+	return found, nil
+}
+
+// archive is how npm names the archive.
+func (l library) archive() string {
+	return strings.ReplaceAll(strings.TrimPrefix(l.Package, "@"), "/", "-") + "-" + l.Version + ".tgz"
 }
 
 // unpack returns the files of a library from its archive, without their references to source maps.
@@ -131,4 +156,36 @@ func (l library) unpack(archive []byte) (map[string][]byte, error) {
 		return nil, fmt.Errorf("the archive has %d of the %d files that are wanted", len(found), len(l.Files))
 	}
 	return found, nil
+}
+
+// install writes everything that the archive of a library has into a folder.
+func (l library) install(archive []byte, folder string) error {
+	unzipped, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		return err
+	}
+	for entries := tar.NewReader(unzipped); ; {
+		entry, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name, inside := strings.CutPrefix(entry.Name, "package/")
+		if entry.Typeflag != tar.TypeReg || !inside || !filepath.IsLocal(name) {
+			continue
+		}
+		content, err := io.ReadAll(entries)
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(folder, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, content, 0o700); err != nil { //nolint:gosec // one of them is the compiler
+			return err
+		}
+	}
 }

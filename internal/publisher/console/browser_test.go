@@ -228,7 +228,7 @@ func (p *tab) keys(keys string) {
 // tabTo presses Tab until what has the focus is called like that.
 func (p *tab) tabTo(name string) {
 	p.t.Helper()
-	const focused = `(() => { const e = document.activeElement; return e.getAttribute("aria-label") || e.labels?.[0]?.innerText.trim() || e.innerText.trim() })()`
+	const focused = `(() => { const e = document.activeElement.shadowRoot?.activeElement ?? document.activeElement; return e.getAttribute("aria-label") || e.labels?.[0]?.innerText.trim() || e.innerText.trim() })()`
 	var seen []string
 	for range 150 {
 		now := evaluate[string](p, focused)
@@ -288,6 +288,19 @@ func (p *tab) picture(file string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// pictures writes what the tab shows in the middle of a test into the folder that FLAGSIDE_PICTURES names, light and wide, and dark and narrow.
+func (p *tab) pictures(name string) {
+	p.t.Helper()
+	folder := os.Getenv("FLAGSIDE_PICTURES")
+	if folder == "" {
+		return
+	}
+	p.size(390, 900, "dark")
+	p.picture(filepath.Join(folder, "console-"+name+"-dark-390.png"))
+	p.size(1280, 900, "light")
+	p.picture(filepath.Join(folder, "console-"+name+"-light-1280.png"))
 }
 
 // violation is what axe-core found.

@@ -35,8 +35,8 @@ type served struct {
 	sessions map[string]*http.Cookie // by role
 }
 
-// serve starts a publisher with the default policy and a token for each role.
-func serve(t testing.TB) *served {
+// serve starts a publisher with the default policy and a token for each role, and with other options where a test wants that.
+func serve(t testing.TB, others ...func(*publisher.Options)) *served {
 	t.Helper()
 	s := &served{t: t, log: &logtest.Log{}, sessions: map[string]*http.Cookie{}}
 	policy := filepath.Join(t.TempDir(), "default.cedar")
@@ -51,6 +51,9 @@ func serve(t testing.TB) *served {
 		o.FixedTokens = append(o.FixedTokens, access.FixedToken{Secret: secretOf(role), Principal: access.Principal{
 			ID: role, Kind: access.KindToken, Groups: []string{group},
 		}})
+	}
+	for _, change := range others {
+		change(&o)
 	}
 	p, err := publisher.New(o)
 	if err != nil {
@@ -124,4 +127,28 @@ func (s *served) flag(environment, key string) string {
 		s.t.Fatal(err)
 	}
 	return string(body)
+}
+
+// history returns the changes of a flag, the newest first.
+func (s *served) history(environment, key string) []api.DocumentChange {
+	s.t.Helper()
+	history, err := s.client.History(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key}, api.HistoryQuery{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return history.Items
+}
+
+// patch changes members of a flag, and returns the revision that it had.
+func (s *served) patch(environment, key, patch string) string {
+	s.t.Helper()
+	id := document.ID{Kind: document.KindFlag, Key: key}
+	_, seen, err := s.client.Document(s.t.Context(), environment, id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.client.Patch(s.t.Context(), environment, id, []byte(patch), seen, api.ChangeHeaders{}); err != nil {
+		s.t.Fatal(err)
+	}
+	return seen.Revision()
 }

@@ -56,14 +56,14 @@ func TestHostileTextsAreShown(t *testing.T) {
 			t.Errorf("the title is %q, want %q", title, key(i))
 		}
 		tab.visit(address + "/edit")
-		tab.shows("What it would answer")
+		tab.shows("The publisher would take it.")
 		tab.visit(s.toggling("staging", key(i), false))
 		tab.shows("Apply to staging")
 	}
 	tab.visit("/console/staging/activity")
 	tab.shows(hostile[0])
 	tab.visit("/console/staging/flags/big/edit")
-	tab.await("the whole document", `document.querySelector("textarea").value.length > 480000`)
+	tab.shows("The publisher would take it.")
 	tab.visit("/console/staging/flags/big")
 	tab.shows("History")
 	tab.visit("/console/" + url.PathEscape(hostile[0]) + "/flags?q=" + url.QueryEscape(hostile[1]))

@@ -7,7 +7,6 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
 )
 
@@ -120,7 +119,7 @@ func TestNoClickChangesAFlag(t *testing.T) {
 	if now := s.flag("staging", "checkout-enabled"); !strings.Contains(now, "DISABLED") {
 		t.Fatalf("after applying the flag is %s", now)
 	}
-	if reason := s.reason("staging", "checkout-enabled"); reason != "Naïve € test \"quoted\"" {
+	if reason := s.history("staging", "checkout-enabled")[0].Reason; reason != "Naïve € test \"quoted\"" {
 		t.Errorf("the reason is %q", reason)
 	}
 	tab.activate("Undo…")
@@ -130,16 +129,6 @@ func TestNoClickChangesAFlag(t *testing.T) {
 		t.Errorf("after the undo the flag is %s, want %s", now, was)
 	}
 	tab.quiet()
-}
-
-// reason returns why a flag was changed last.
-func (s *served) reason(environment, key string) string {
-	s.t.Helper()
-	history, err := s.client.History(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key}, api.HistoryQuery{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return history.Items[0].Reason
 }
 
 // What has changed since a change was begun is not overwritten: the page shows both changes, and goes on from what is there now.
@@ -170,20 +159,6 @@ func TestNewerWorkIsNotOverwritten(t *testing.T) {
 	tab.visit(`/console/staging/change?do={"type":"toggle","key":"checkout-enabled","on":true}`)
 	tab.shows("This change cannot be shown")
 	tab.quiet()
-}
-
-// patch changes members of a flag, and returns the revision that it had.
-func (s *served) patch(environment, key, patch string) string {
-	s.t.Helper()
-	id := document.ID{Kind: document.KindFlag, Key: key}
-	_, seen, err := s.client.Document(s.t.Context(), environment, id)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if _, err := s.client.Patch(s.t.Context(), environment, id, []byte(patch), seen, api.ChangeHeaders{}); err != nil {
-		s.t.Fatal(err)
-	}
-	return seen.Revision()
 }
 
 // A row that has moved while a person looked at it still means the flag whose name it has.

@@ -1,12 +1,18 @@
 // Carries out what the composer shows. Every request says what it was made from.
 
-import type { ChangeRequest, Command, PolicyAnswer, PolicyQuestion, Preview, Written } from "./types";
-import { ask, environmentPath, flagPath, get, headerText, type Answer } from "./http";
+import type { ChangeRequest, Command, Impact, PolicyAnswer, PolicyQuestion, Preview, Written } from "./types";
+import { ask, documentPath, environmentPath, get, headerText, type Answer } from "./http";
 import { writeExact } from "../reading/json";
 
 /** What would change, how risky that is, and who must agree. */
 export async function preview(environment: string, command: Command, signal: AbortSignal): Promise<Preview> {
   return (await ask<Preview>("POST", `${environmentPath(environment)}/preview`, { body: { command }, write: writeExact, exact: true, signal })).value;
+}
+
+/** What sidecars say it would do to the evaluations that they remember; absent if the caller may not know. */
+export async function impactOf(environment: string, command: Command, signal: AbortSignal): Promise<Impact | undefined> {
+  const body = { command, impact: true };
+  return (await ask<Preview>("POST", `${environmentPath(environment)}/preview`, { body, write: writeExact, signal })).value.impact;
 }
 
 /** How a change is made. */
@@ -15,6 +21,10 @@ export interface How {
   /** The same for each try, so that a change is made once. */
   once: string;
   inUse: boolean;
+  /** When it is to be applied; absent: when a person applies it. */
+  at?: Date;
+  /** How many seconds later it may still be applied; 0 is any time. */
+  lateSeconds?: number;
 }
 
 /** Makes a change at once. */
@@ -26,12 +36,15 @@ export function apply(environment: string, command: Command, how: How): Promise<
   if (how.inUse) {
     headers["Flagside-In-Use"] = "true";
   }
+  if (command.type === "documents") {
+    return ask("POST", `${environmentPath(environment)}/documents`, { body: { changes: command.changes }, headers, write: writeExact });
+  }
   if (command.ifAbsent) {
     headers["If-None-Match"] = "*";
   } else {
     headers["If-Match"] = `"${command.ifMatch}"`;
   }
-  const path = flagPath(environment, command.key ?? "");
+  const path = documentPath(environment, command.kind, command.key ?? "");
   switch (command.type) {
     case "toggle":
       return ask("POST", `${path}/toggle`, { body: { on: command.on }, headers });
@@ -46,7 +59,7 @@ export function apply(environment: string, command: Command, how: How): Promise<
 
 /** Opens a change request. With breakGlass it is to go without approvals, and applied afterwards. */
 export async function propose(environment: string, command: Command, how: How, breakGlass: boolean): Promise<ChangeRequest> {
-  const body = { command, reason: how.reason.trim().replace(/\s+/g, " "), ...(breakGlass ? { breakGlass } : {}) };
+  const body = { command, reason: how.reason.trim().replace(/\s+/g, " "), ...(breakGlass ? { breakGlass } : {}), ...(how.at ? { applyAt: how.at.toISOString(), lateSeconds: how.lateSeconds ?? 0 } : {}) };
   const headers: Record<string, string> = { "Idempotency-Key": how.once, ...(how.inUse ? { "Flagside-In-Use": "true" } : {}) };
   return (await ask<ChangeRequest>("POST", `${environmentPath(environment)}/requests`, { body, headers, write: writeExact })).value;
 }
@@ -70,7 +83,6 @@ export async function documentAt(environment: string, kind: string, key: string,
   if (revision === 0) {
     return undefined;
   }
-  const path = kind === "segment" ? `${environmentPath(environment)}/segments/${encodeURIComponent(key)}` : flagPath(environment, key);
-  const history = await get<{ items: { revision: string; document?: unknown }[] }>(`${path}/history?limit=1&before=${epoch.slice(0, 8)}-${revision + 1}`, { exact: true, signal });
+  const history = await get<{ items: { revision: string; document?: unknown }[] }>(`${documentPath(environment, kind, key)}/history?limit=1&before=${epoch.slice(0, 8)}-${revision + 1}`, { exact: true, signal });
   return history.items[0]?.document;
 }

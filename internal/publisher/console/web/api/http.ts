@@ -43,6 +43,11 @@ export function flagPath(environment: string, key: string): string {
   return `${environmentPath(environment)}/flags/${encodeURIComponent(key)}`;
 }
 
+/** The path of a flag or a segment in the API. */
+export function documentPath(environment: string, kind: string | undefined, key: string): string {
+  return `${environmentPath(environment)}/${kind === "segment" ? "segments" : "flags"}/${encodeURIComponent(key)}`;
+}
+
 /** Asks the API. What is refused, or does not come, is an ApiProblem. */
 export async function ask<T>(method: string, path: string, options: Ask = {}): Promise<Answer<T>> {
   const headers = new Headers(options.headers);

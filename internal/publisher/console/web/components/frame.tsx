@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { colourOf, environment, environments } from "../state/environments";
+import { draftOf, dropAll } from "../state/draft";
 import { live } from "../state/live";
 import { go, place, to } from "../state/router";
 import { session, signOut } from "../state/session";
@@ -54,6 +55,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
   useEffect(() => {
     document.title = [place.value.parts[2] ?? sections.find(([s]) => s === place.value.parts[1])?.[1] ?? "flagside", name].filter((t) => t !== "").join(" · ");
   }, [place.value]);
+  const readOnly = environments.value?.find((e) => e.name === name)?.readOnly;
   return (
     <div class={`frame colour-${colourOf(name)}`}>
       <a class="skip" href="#content" data-leave>Skip to content</a>
@@ -74,11 +76,31 @@ export function Frame({ children }: { children: ComponentChildren }) {
       </nav>
       <main id="content" tabIndex={-1}>
         {live.value === "lost" && <p class="note" role="status">The connection to the publisher is lost. What you see may be out of date; it is tried again.</p>}
+        {readOnly && <p class="note" role="status"><strong>This environment is not changed here.</strong> <bdi>{readOnly}</bdi></p>}
+        <DraftBar name={name} />
         {children}
       </main>
       {palette.value && <Palette close={() => (palette.value = false)} />}
       {help.value && <Help close={() => (help.value = false)} />}
     </div>
+  );
+}
+
+/** What is collected for one change, on every page of its environment until it is made or dropped. */
+function DraftBar({ name }: { name: string }) {
+  const sure = useSignal(false);
+  const all = draftOf(name);
+  if (all.length === 0 || place.value.query.has("draft")) {
+    return null;
+  }
+  return (
+    <aside class="draft" aria-label="Change of several documents">
+      <p><b>{all.length === 1 ? "1 document" : `${all.length} documents`} changed, not yet proposed:</b> {all.slice(0, 5).map((k, i) => <>{i > 0 && ", "}<bdi>{k.key}</bdi></>)}{all.length > 5 && " …"}</p>
+      <p class="actions">
+        <a class="button primary" href={to([name, "change"], { draft: "1" })}>Review all</a>
+        {sure.value ? <button class="button danger" onClick={() => { dropAll(name); sure.value = false; }}>Really drop all</button> : <button class="button" onClick={() => (sure.value = true)}>Drop…</button>}
+      </p>
+    </aside>
   );
 }
 

@@ -16,7 +16,7 @@ export function Shares({ environment, flag, close }: { environment: string; flag
   if (changed === undefined) {
     return (
       <section class="panel" aria-label="Percentages">
-        <p>The rule of this flag does not divide users in one place, so there are no percentages to change here. <a href={`${window.location.pathname}/edit`}>Edit it as JSON</a></p>
+        <p>The rule of this flag does not divide users in one place, so there are no percentages to change here. <a href={`${window.location.pathname}/edit`}>Edit the rules</a></p>
         <button class="button" onClick={close}>Close</button>
       </section>
     );

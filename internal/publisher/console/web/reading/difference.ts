@@ -2,6 +2,7 @@
 
 import { isObject, pretty, same, writeExact, type Json, type JsonObject } from "./json";
 import { prerequisitesOf } from "./flag";
+import { whenOf } from "./form";
 import { outcomeText, plain, rulesOf, type Rule } from "./targeting";
 
 /** A sentence about a difference, with what was and what will be where these are short. */
@@ -20,8 +21,40 @@ export function remarksOf(before: Json | undefined, after: Json | undefined): Re
   if (!isObject(before) || !isObject(after)) {
     return same(before, after) ? [] : [{ is: "changed", what: "The rule", before: short(before), after: short(after) }];
   }
+  if (isRule(before) && isRule(after)) {
+    return same(before, after) ? [] : remarksOnRule(before, after);
+  }
   const names = [...new Set([...first.filter((n) => n in before || n in after), ...Object.keys(before), ...Object.keys(after)])];
   return names.filter((name) => !same(before[name], after[name])).flatMap((name) => remarkOn(name, before, after));
+}
+
+/** Whether a document is a rule, as a segment is. */
+function isRule(document: JsonObject): boolean {
+  const [name, ...others] = Object.keys(document);
+  return name !== undefined && others.length === 0 && !first.includes(name) && !Object.hasOwn(names, name) && !name.startsWith("x-");
+}
+
+/** What is different between two rules: of lists of values only what came and went. */
+function remarksOnRule(before: JsonObject, after: JsonObject): Remark[] {
+  const [was, is] = [whenOf(before).parts[0]!, whenOf(after).parts[0]!];
+  if (was.is === "one-of" && is.is === "one-of" && was.attribute === is.attribute && was.not === is.not && was.values.length + is.values.length > 6) {
+    const [old, now] = [new Set(was.values.map(writeExact)), new Set(is.values.map(writeExact))];
+    const [came, went] = [is.values.filter((v) => !old.has(writeExact(v))), was.values.filter((v) => !now.has(writeExact(v)))];
+    const remarks: Remark[] = [];
+    const text = (values: Json[]) => clip(values.map((v) => (typeof v === "string" ? v : writeExact(v))).join(", "), 400);
+    if (came.length > 0) {
+      remarks.push({ is: "added", what: `${came.length} ${came.length === 1 ? "value" : "values"} of ${is.attribute}`, after: text(came) });
+    }
+    if (went.length > 0) {
+      remarks.push({ is: "removed", what: `${went.length} ${went.length === 1 ? "value" : "values"} of ${was.attribute}`, before: text(went) });
+    }
+    if (remarks.length > 0) {
+      return remarks;
+    }
+  }
+  const words = (rule: JsonObject) => clip(plain(rulesOf({ if: [rule, "in"] })[0]!.when ?? []), 400);
+  const [a, b] = [words(before), words(after)];
+  return [a === b ? { is: "changed", what: "The rule is written in another way", before: short(before), after: short(after) } : { is: "changed", what: "The rule", before: a, after: b }];
 }
 
 /** The order in which people want to know. */

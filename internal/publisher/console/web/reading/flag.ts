@@ -50,3 +50,20 @@ export function segmentsIn(rule: Json | undefined, into = new Set<string>()): Se
   }
   return into;
 }
+
+/** The attributes that rules ask for, the most frequent first. */
+export function attributesIn(rules: (Json | undefined)[]): string[] {
+  const counts = new Map<string, number>();
+  const count = (rule: Json | undefined): void => {
+    if (Array.isArray(rule)) {
+      rule.forEach(count);
+    } else if (isObject(rule)) {
+      if (typeof rule.var === "string" && rule.var !== "") {
+        counts.set(rule.var, (counts.get(rule.var) ?? 0) + 1);
+      }
+      Object.values(rule).forEach(count);
+    }
+  };
+  rules.forEach(count);
+  return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, 100).map(([name]) => name);
+}

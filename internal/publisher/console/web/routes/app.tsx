@@ -8,9 +8,8 @@ import { follow } from "../state/live";
 import { forgetFlags } from "../state/flags";
 import { go, place, to } from "../state/router";
 import { session } from "../state/session";
+import { later } from "../components/later";
 import { ActivityPage } from "./activity";
-import { ComposerPage } from "./composer";
-import { EditPage } from "./edit";
 import { FlagPage } from "./flag";
 import { FlagsPage } from "./flags";
 import { FleetPage } from "./fleet";
@@ -19,6 +18,9 @@ import { RequestPage } from "./request";
 import { RequestsPage } from "./requests";
 import { SegmentPage, SegmentsPage } from "./segments";
 import { SignIn } from "./sign-in";
+
+const ComposerPage = later(() => import("./composer").then((m) => m.ComposerPage));
+const EditPage = later(() => import("./edit").then((m) => m.EditPage));
 
 export function App() {
   switch (session.value.state) {
@@ -63,10 +65,15 @@ function Page({ name }: { name: string }) {
       if (key === undefined) {
         return <FlagsPage environment={name} />;
       }
-      return action === "edit" ? <EditPage environment={name} flag={key} key={key} /> : <FlagPage environment={name} flag={key} key={`${name}/${key}`} />;
+      return action === "edit" ? <EditPage environment={name} kind="flag" name={key} key={key} /> : <FlagPage environment={name} flag={key} key={`${name}/${key}`} />;
     case "new-flag":
-      return <EditPage environment={name} />;
+      return <EditPage environment={name} kind="flag" key="new-flag" />;
+    case "new-segment":
+      return <EditPage environment={name} kind="segment" key="new-segment" />;
     case "segments":
+      if (key !== undefined && action === "edit") {
+        return <EditPage environment={name} kind="segment" name={key} key={`${name}/${key}`} />;
+      }
       return key === undefined ? <SegmentsPage environment={name} /> : <SegmentPage environment={name} segment={key} key={`${name}/${key}`} />;
     case "change":
       return <ComposerPage environment={name} key={place.value.query.toString()} />;

@@ -2,31 +2,38 @@
 
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { ask, ApiProblem, flagPath } from "../api/http";
-import { apply, documentAt, permitted, preview, propose, step } from "../api/changes";
+import { ApiProblem } from "../api/http";
+import { apply, permitted, preview, propose, step } from "../api/changes";
 import type { ChangeRequest, Command, PolicyAnswer, Preview, Written } from "../api/types";
-import { Difference, Remarks } from "../components/difference";
+import { Difference } from "../components/difference";
 import { Empty, EnvironmentName, Loading, ProblemNote } from "../components/marks";
 import { Convergence } from "../components/convergence";
-import { remarksOf } from "../reading/difference";
-import { isObject, merged, pretty, same, type Json, type JsonObject } from "../reading/json";
+import { Impact } from "../components/impact";
+import { Schedule, type Planned } from "../components/schedule";
+import { overtakenBy, ThreeWay, type Overtaken } from "../components/three-way";
+import { same, type Json } from "../reading/json";
 import { percent } from "../reading/targeting";
-import { composerAddress, guarded, intended } from "../state/change";
+import { composerAddress, guarded, intended, targetsOf } from "../state/change";
+import { drop, keep, replaceDraft } from "../state/draft";
+import { forgetEdit } from "../state/edit";
 import { colourOf, environments } from "../state/environments";
-import { missed, useMoved } from "../state/live";
+import { missed, moved } from "../state/live";
 import { useReading } from "../state/reading";
 import { go, place, to } from "../state/router";
 import { session } from "../state/session";
 
 export function ComposerPage({ environment }: { environment: string }) {
-  const command = intended(place.value.query);
+  const drafted = place.value.query.has("draft");
+  const made = useRef<Command | undefined>(undefined); // what is kept is dropped once it is made, and is still shown
+  const command = made.current ?? intended(environment, place.value.query);
   if (!command) {
-    return <Empty><h1>No change</h1><p>This address has no change, or one that another tab has kept for itself.</p></Empty>;
+    return drafted ? <Empty><h1>Nothing is kept</h1><p>There is no change of several documents in this tab. Open one with <b>Keep for a change of several</b> where you edit or review a document.</p></Empty>
+      : <Empty><h1>No change</h1><p>This address has no change, or one that another tab has kept for itself.</p></Empty>;
   }
   if (!guarded(command)) {
     return <Empty><h1>This change cannot be shown</h1><p>It does not say from which revision it was made, so it could overwrite newer work. Make it again on the page of the flag.</p></Empty>;
   }
-  return <Composer environment={environment} command={command} />;
+  return <Composer environment={environment} command={command} drafted={drafted} made={made} key={drafted ? JSON.stringify(command) : ""} />;
 }
 
 /** What a command does, in a few words. */
@@ -36,33 +43,83 @@ export function titleOf(command: Command): string {
       return command.on ? "Turn on" : "Turn off";
     case "archive":
       return "Archive";
+    case "documents":
+      return command.changes?.length === 1 ? "Change" : `Change ${command.changes?.length} documents`;
     default:
       return command.ifAbsent ? "Create" : "Change";
   }
 }
 
-type Done = { is: "applied"; written: Written; revision: string; before: unknown } | { is: "proposed"; request: ChangeRequest } | { is: "broken"; request: ChangeRequest };
+type Done = { is: "applied"; written: Written; revision: string; before: unknown } | { is: "proposed" | "broken"; request: ChangeRequest };
 
-function Composer({ environment, command }: { environment: string; command: Command }) {
-  const key = command.key ?? "";
+/** What is known of a change: what it would do, or that it was made from something that is no longer there. */
+type Look = { preview: Preview } | { overtaken: Overtaken[] };
+
+function Composer({ environment, command, drafted, made }: { environment: string; command: Command; drafted: boolean; made: { current?: Command | undefined } }) {
   const done = useSignal<Done | undefined>(undefined);
-  const cause = useMoved(environment, "flag", key);
+  const targets = targetsOf(command);
+  const cause = useRef("");
+  const event = moved.value;
+  if (event?.environment === environment && event.documents.some((d) => targets.some((t) => t.kind === d.kind && t.key === d.key))) {
+    cause.current = event.revision;
+  }
   const inUse = useSignal(false);
   const effective: Command = command.type === "archive" && inUse.value ? { ...command, inUse: true } : command;
-  const looked = useReading((signal) => (done.value ? Promise.resolve(undefined) : preview(environment, effective, signal)), [cause, missed.value, inUse.value]);
+  const applying = useRef(false);
+  const last = useRef<Look | undefined>(undefined);
+  const looked = useReading(async (signal): Promise<Look | undefined> => {
+    if (done.value || applying.current) {
+      return last.current; // what has changed is this
+    }
+    if (cause.current !== "") { // an event told of it, so it is looked at before the publisher has to refuse
+      const overtaken = await overtakenBy(environment, command, signal);
+      if (overtaken.length > 0) {
+        return { overtaken };
+      }
+    }
+    try {
+      return (last.current = { preview: await preview(environment, effective, signal) });
+    } catch (error) {
+      if (error instanceof ApiProblem && error.kind === "precondition-failed") {
+        const overtaken = await overtakenBy(environment, command, signal);
+        if (overtaken.length > 0) {
+          return { overtaken };
+        }
+      }
+      throw error;
+    }
+  }, [cause.current, missed.value, inUse.value]);
   const { value, problem } = looked.value;
-  const overtaken = problem?.kind === "precondition-failed";
+  const single = command.type !== "documents";
+  const back = single ? to([environment, targets[0]!.kind === "flag" ? "flags" : "segments", command.key ?? ""]) : to([environment, "flags"]);
+  const goOn = (next: Command) => {
+    if (drafted) {
+      replaceDraft(environment, next);
+    } else {
+      go(composerAddress(environment, next), true);
+    }
+  };
+  const finish = (d: Done) => {
+    done.value = d;
+    made.current = command;
+    targets.forEach((t) => {
+      forgetEdit(environment, t.kind, t.key);
+      if (drafted) {
+        drop(environment, t.kind, t.key);
+      }
+    });
+  };
   return (
     <div class="composer">
       <div class="head">
-        <p class="above"><a href={to([environment, "flags", key])}><bdi>{key}</bdi></a></p>
-        <h1>{titleOf(command)} <bdi>{key}</bdi> in <EnvironmentName name={environment} /></h1>
+        <p class="above"><a href={back}>{single ? <bdi>{command.key}</bdi> : "Flags"}</a></p>
+        <h1>{titleOf(command)} {targets.length === 1 && <bdi>{targets[0]!.key}</bdi>} in <EnvironmentName name={environment} /></h1>
       </div>
-      {done.value ? <Outcome environment={environment} command={command} done={done.value} />
-        : overtaken ? <ThreeWay environment={environment} command={command} />
+      {done.value ? <Outcome environment={environment} command={command} done={done.value} back={back} />
         : problem ? <Refused problem={problem} command={command} inUse={inUse} />
         : !value ? <Loading what="what would change" />
-        : <Review environment={environment} command={effective} preview={value} inUse={inUse.value} finish={(d) => (done.value = d)} overtaken={() => looked.value.again()} />}
+        : "overtaken" in value ? <ThreeWay environment={environment} command={command} overtaken={value.overtaken} goOn={goOn} back={back} />
+        : <Review environment={environment} command={effective} preview={value.preview} inUse={inUse.value} drafted={drafted} back={back} finish={finish} applying={applying} overtaken={() => looked.value.again()} />}
     </div>
   );
 }
@@ -83,17 +140,24 @@ interface ReviewOptions {
   command: Command;
   preview: Preview;
   inUse: boolean;
+  drafted: boolean;
+  back: string;
   finish: (done: Done) => void;
+  /** Whether the change is being made. */
+  applying: { current: boolean };
   overtaken: () => void;
 }
 
-function Review({ environment, command, preview: seen, inUse, finish, overtaken }: ReviewOptions) {
+function Review({ environment, command, preview: seen, inUse, drafted, back, finish, applying, overtaken }: ReviewOptions) {
   const reason = useSignal("");
   const busy = useSignal(false);
   const problem = useSignal<ApiProblem | undefined>(undefined);
   const breaking = useSignal(false);
+  const asking = useRef(new AbortController());
+  const planned = useSignal<Planned>({ on: false, lateSeconds: 0 });
   const once = useRef(crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-"));
-  const resource = { environment, kind: "flag" as const, key: command.key };
+  const first = targetsOf(command).find((t) => t.kind === "flag") ?? targetsOf(command)[0]!;
+  const resource = { environment, kind: first.kind, key: first.key };
   const action = command.type === "archive" ? "archive" : "change";
   const may = useReading(async (signal): Promise<{ propose: PolicyAnswer; breakGlass: PolicyAnswer }> => {
     const [proposing, breakGlass] = await Promise.all([permitted({ action: "propose", resource }, signal), permitted({ action: "break-glass", resource }, signal)]);
@@ -104,10 +168,14 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
   const forbidden = !seen.permitted && approvals === 0;
   const carryOut = async (make: () => Promise<Done>) => {
     busy.value = true;
+    applying.current = true;
+    asking.current.abort();
     problem.value = undefined;
     try {
       finish(await make());
     } catch (error) {
+      applying.current = false;
+      asking.current = new AbortController();
       if (!(error instanceof ApiProblem)) {
         throw error;
       }
@@ -118,28 +186,48 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
     }
     busy.value = false;
   };
-  const how = { reason: reason.value, once: once.current, inUse };
+  const plan = planned.value;
+  const how = { reason: reason.value, once: once.current, inUse, ...(plan.on && plan.at ? { at: plan.at, lateSeconds: plan.lateSeconds } : {}) };
   const applyNow = () => carryOut(async () => {
     const { value, revision } = await apply(environment, command, how);
     return { is: "applied", written: value, revision, before: seen.differences.find((d) => d.key === command.key)?.before };
   });
   const proposeNow = () => carryOut(async () => ({ is: "proposed", request: await propose(environment, command, how, false) }));
   const breakNow = () => carryOut(async () => {
-    const request = await propose(environment, command, how, true);
+    const request = await propose(environment, command, { ...how, at: undefined }, true);
     if (request.status === "open") {
       await step(environment, request, "apply", reason.value);
     }
     return { is: "broken", request };
   });
+  const keepIt = () => {
+    const d = seen.differences[0]!;
+    const failed = keep(environment, {
+      kind: first.kind, key: first.key, ...(d.after === undefined ? {} : { document: d.after as Json }), ...(d.before === undefined ? {} : { before: d.before as Json }), ...(command.ifMatch ? { ifMatch: command.ifMatch } : {}),
+    });
+    if (failed === undefined) {
+      forgetEdit(environment, first.kind, first.key);
+      go(back);
+    } else {
+      problem.value = new ApiProblem({ type: "urn:flagside:problem:too-large", title: "Not kept", status: 0, detail: failed });
+    }
+  };
+  const keepable = !drafted && (command.type === "put" || command.type === "toggle") && seen.differences.length === 1;
   const colour = `colour-${colourOf(environment)}`;
   const tooLong = new TextEncoder().encode(reason.value.trim()).length > 500;
+  const mayPropose = may.value.value?.propose.permitted === true;
+  const timeless = plan.on && (!plan.at || plan.at.getTime() <= Date.now());
+  const blocked = busy.value || tooLong;
   return (
     <>
       <section aria-labelledby="changes">
         <h2 id="changes">What changes</h2>
         {seen.differences.map((d) => (
-          <div class="changed-document">
-            {(seen.differences.length > 1 || d.key !== command.key) && <h3>{d.kind} <bdi>{d.key}</bdi></h3>}
+          <div class="changed-document" key={`${d.kind}/${d.key}`}>
+            {(seen.differences.length > 1 || d.key !== command.key) && (
+              <h3 class="document-name">{d.kind} <a href={to([environment, d.kind === "segment" ? "segments" : "flags", d.key, "edit"])}><bdi>{d.key}</bdi></a>
+                {drafted && <button class="link" aria-label={`Take out ${d.kind} ${d.key}`} onClick={() => drop(environment, d.kind, d.key)}>Take out</button>}</h3>
+            )}
             <Difference before={d.before as Json | undefined} after={d.after as Json | undefined} />
           </div>
         ))}
@@ -149,6 +237,7 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
       <section aria-labelledby="stake">
         <h2 id="stake">What is at stake</h2>
         <Stake preview={seen} />
+        {!nothing && !forbidden && <Impact environment={environment} command={command} until={asking.current.signal} />}
       </section>
       <section aria-labelledby="agree">
         <h2 id="agree">Who must agree</h2>
@@ -157,27 +246,34 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
           : <Forbidden environment={environment} action={action} preview={seen} />}
       </section>
       {!nothing && forbidden && (
-        <p class="actions"><button class="button" disabled>Apply to {environment}: forbidden</button><a class="button" href={to([environment, "flags", command.key ?? ""])}>Back to the flag</a></p>
+        <p class="actions"><button class="button" disabled>Apply to {environment}: forbidden</button><a class="button" href={back}>Back</a></p>
       )}
       {!nothing && !forbidden && (
         <section aria-labelledby="why" class="go">
+          {mayPropose && <Schedule planned={planned} environment={environment} />}
           <h2 id="why"><label for="reason" class="heading">Reason</label></h2>
           <textarea id="reason" rows={2} value={reason.value} aria-describedby="reason-help" onInput={(e) => (reason.value = e.currentTarget.value)} />
           <p id="reason-help" class={tooLong ? "bad-text" : "quiet"}>{tooLong ? "At most 500 bytes: shorten it." : "It stays in the log for ever, for everyone who may read it. Name no person."}</p>
           {problem.value && problem.value.kind !== "precondition-failed" && <ProblemNote problem={problem.value} />}
           <p class="actions">
-            {seen.permitted && <button class={`button apply ${colour}`} disabled={busy.value || tooLong} onClick={applyNow}>Apply to {environment}</button>}
-            {(approvals > 0 || seen.permitted) && may.value.value?.propose.permitted && (
-              <button class={seen.permitted ? "button" : `button apply ${colour}`} disabled={busy.value || tooLong} onClick={proposeNow}>Propose for {environment}</button>
+            {plan.on ? <button class={`button apply ${colour}`} disabled={blocked || timeless} onClick={proposeNow}>{seen.permitted ? `Schedule for ${environment}` : `Propose for ${environment} at this time`}</button> : (
+              <>
+                {seen.permitted && <button class={`button apply ${colour}`} disabled={blocked} onClick={applyNow}>Apply to {environment}</button>}
+                {(approvals > 0 || seen.permitted) && mayPropose && (
+                  <button class={seen.permitted ? "button" : `button apply ${colour}`} disabled={blocked} onClick={proposeNow}>Propose for {environment}</button>
+                )}
+              </>
             )}
-            <a class="button" href={to([environment, "flags", command.key ?? ""])}>Cancel</a>
+            {keepable && <button class="button" disabled={busy.value} onClick={keepIt}>Keep for a change of several</button>}
+            {command.type === "put" && !command.ifAbsent && <a class="button" href={`${back}/edit`}>Edit</a>}
+            <a class="button" href={back}>Cancel</a>
           </p>
-          {approvals > 0 && may.value.value && !may.value.value.propose.permitted && <p class="note">You may not propose this here.{policies(may.value.value.propose.policies)}</p>}
+          {approvals > 0 && may.value.value && !mayPropose && <p class="note">You may not propose this here.{policies(may.value.value.propose.policies)}</p>}
           {!seen.permitted && may.value.value?.breakGlass.permitted && (
             <details class="glass" open={breaking.value} onToggle={(e) => (breaking.value = e.currentTarget.open)}>
               <summary>It cannot wait</summary>
               <p>Apply it without the approvals. It is logged loudly, needs a reason, and stays open until another person has reviewed it.</p>
-              <button class="button danger" disabled={busy.value || reason.value.trim() === "" || tooLong} onClick={breakNow}>Apply to {environment} without approval</button>
+              <button class="button danger" disabled={blocked || reason.value.trim() === ""} onClick={breakNow}>Apply to {environment} without approval</button>
               {reason.value.trim() === "" && <p class="quiet">Give a reason first.</p>}
             </details>
           )}
@@ -234,97 +330,27 @@ function Forbidden({ environment, action, preview: seen }: { environment: string
   );
 }
 
-/** What was, what is wanted, and what is there now: shown when the flag has changed since the change was made. */
-function ThreeWay({ environment, command }: { environment: string; command: Command }) {
+function Outcome({ environment, command, done, back }: { environment: string; command: Command; done: Done; back: string }) {
   const key = command.key ?? "";
-  const all = useReading(async (signal) => {
-    const [epoch = "", revision = "0"] = (command.ifMatch ?? "").split("-");
-    const base = (await documentAt(environment, "flag", key, epoch, Number(revision), signal)) as Json | undefined;
-    const now = await ask<Json>("GET", flagPath(environment, key), { exact: true, signal }).catch((error: unknown) => {
-      if (error instanceof ApiProblem && error.problem.status === 404) {
-        return undefined;
-      }
-      throw error;
-    });
-    return { base, now };
-  }, []);
-  const { value, problem } = all.value;
-  if (!value) {
-    return problem ? <ProblemNote problem={problem} /> : <Loading what="what has changed" />;
-  }
-  const { base, now } = value;
-  const yours = command.type === "put" ? (command.document as Json) : command.type === "toggle" ? merged(base, { state: command.on ? "ENABLED" : "DISABLED" }) : undefined;
-  const [next, conflicts] = combined(base, yours, now?.value);
-  const again = (): Command | undefined => {
-    if (!now) {
-      return command.type === "put" ? { type: "put", key, document: command.document, ifAbsent: true } : undefined;
-    }
-    return command.type === "put" ? (next === undefined ? undefined : { type: "put", key, document: next, ifMatch: now.revision }) : { ...command, ifMatch: now.revision };
-  };
-  const redone = again();
-  return (
-    <>
-      <p class="note bad" role="alert"><strong>The flag has changed since you looked.</strong> Nothing was applied. See what is there now, then decide.</p>
-      <div class="columns three">
-        <section><h2>Changed by others</h2>{now ? <Remarks remarks={remarksOf(base, now.value)} /> : <p>The flag was archived.</p>}</section>
-        <section><h2>Your change</h2><Remarks remarks={remarksOf(base, yours)} /></section>
-      </div>
-      <details>
-        <summary>All three documents</summary>
-        <div class="columns three">
-          {[["What you saw", base], ["Yours", yours], ["Now", now?.value]].map(([title, d]) => (
-            <section><h3>{title as string}</h3><pre tabIndex={0} aria-label={`${title as string}, as JSON`}>{d === undefined ? "absent" : pretty(d as Json)}</pre></section>
-          ))}
-        </div>
-      </details>
-      {conflicts.length > 0 && <p class="note">Both changed {conflicts.join(", ")}: edit what is there now.</p>}
-      <p class="actions">
-        {redone && conflicts.length === 0 && <button class="button primary" onClick={() => go(composerAddress(environment, redone), true)}>Review your change on what is there now</button>}
-        {now && <a class="button" href={to([environment, "flags", key, "edit"])}>Edit what is there now</a>}
-        <a class="button" href={to([environment, "flags", key])}>Drop the change</a>
-      </p>
-    </>
-  );
-}
-
-/** Yours on top of now, member by member, and the members that both have changed. */
-function combined(base: Json | undefined, yours: Json | undefined, now: Json | undefined): [JsonObject | undefined, string[]] {
-  if (!isObject(base) || !isObject(yours) || !isObject(now)) {
-    return [undefined, []];
-  }
-  const result: JsonObject = Object.assign(Object.create(null), now);
-  const conflicts: string[] = [];
-  for (const name of new Set([...Object.keys(base), ...Object.keys(yours), ...Object.keys(now)])) {
-    if (same(base[name], yours[name]) || same(yours[name], now[name])) {
-      continue;
-    }
-    if (!same(base[name], now[name])) {
-      conflicts.push(name);
-    } else if (yours[name] === undefined) {
-      delete result[name];
-    } else {
-      result[name] = yours[name];
-    }
-  }
-  return [result, conflicts];
-}
-
-function Outcome({ environment, command, done }: { environment: string; command: Command; done: Done }) {
-  const key = command.key ?? "";
-  const flag = <a class="button primary" href={to([environment, "flags", key])}>Back to the flag</a>;
+  const single = command.type !== "documents";
+  const flag = <a class="button primary" href={back}>{single ? `Back to the ${command.kind ?? "flag"}` : "Back to the flags"}</a>;
   if (done.is !== "applied") {
     const address = to([environment, "requests", done.request.id]);
+    const at = done.request.applyAt;
     return (
       <div class="note good" role="status">
-        {done.is === "proposed" ? <p><strong>Proposed.</strong> Nothing has changed yet: another person must agree. Send them the address of the request.</p>
-          : <p><strong>Applied without approval.</strong> Another person has to review it.</p>}
+        {done.is === "broken" ? <p><strong>Applied without approval.</strong> Another person has to review it.</p>
+          : done.request.approvalsNeeded > 0 ? <p><strong>Proposed.</strong> Nothing has changed yet: another person must agree. Send them the address of the request.</p>
+          : <p><strong>{at ? "Scheduled." : "Proposed."}</strong> Nothing has changed yet.</p>}
+        {at && done.is !== "broken" && <p>It is to be applied on {new Date(at).toISOString().slice(0, 16).replace("T", " at ")} UTC. Until then it can be withdrawn.</p>}
         <p class="actions"><a class="button primary" href={address}>Open the request</a>{flag}</p>
       </div>
     );
   }
   const { before } = done;
-  const undo: Command | undefined = before === undefined ? undefined
-    : command.type === "archive" ? { type: "put", key, document: before, ifAbsent: true } : { type: "put", key, document: before, ifMatch: done.revision };
+  const kind = command.kind === undefined ? {} : { kind: command.kind };
+  const undo: Command | undefined = before === undefined || !single ? undefined
+    : command.type === "archive" ? { type: "put", key, document: before, ifAbsent: true, ...kind } : { type: "put", key, document: before, ifMatch: done.revision, ...kind };
   const changed = environments.value?.find((e) => e.name === environment);
   return (
     <div class="note good" role="status">

@@ -68,7 +68,7 @@ function Head({ environment, flag }: { environment: string; flag: Flag }) {
       <p class="actions">
         <a class="button primary" href={toggleAddress(environment, flag)}>{flag.on ? "Turn off…" : "Turn on…"}</a>
         <button class="button" onClick={() => setQuery({ panel: "shares" })}>Change percentages…</button>
-        <a class="button" href={to([environment, "flags", flag.key, "edit"])}>Edit as JSON…</a>
+        <a class="button" href={to([environment, "flags", flag.key, "edit"])}>Edit…</a>
         <a class="button" href={composerAddress(environment, { type: "archive", key: flag.key, ifMatch: flag.revision })}>Archive…</a>
       </p>
     </div>

@@ -41,6 +41,9 @@ export function RequestPage({ environment, request: id }: { environment: string;
         <h1>Change <bdi>{subject(r)}</bdi> in <EnvironmentName name={environment} /> <Status request={r} /></h1>
         {r.reason && <p class="lead"><bdi>{r.reason}</bdi></p>}
         <p class="quiet">Proposed by <Person id={r.author} names={r.names} /> <Time at={r.opened} />{unfinished.includes(r.status) && <>, expires <Time at={r.expires} /></>}</p>
+        {r.applyAt && unfinished.includes(r.status) && (
+          <p class="note">To be applied <Time at={r.applyAt} />, on <strong>{r.applyAt.slice(0, 16).replace("T", " at ")} UTC</strong>, if it has its approvals by then. Here that is {new Date(r.applyAt).toLocaleString("en-GB", { dateStyle: "full", timeStyle: "long" })}.</p>
+        )}
       </div>
       {r.status === "needs_rebase" && (
         <p class="note" role="status">What it was made from has changed since: {(r.moved ?? []).map((m) => m.key).join(", ")}. Update it to what is there now; earlier approvals no longer count.</p>

@@ -16,7 +16,7 @@ export function SegmentsPage({ environment }: { environment: string }) {
   const { items, segments, complete, problem } = flagsOf(environment).value;
   return (
     <>
-      <div class="head"><h1>Segments</h1><p class="quiet count">{complete ? segments.length : ""}</p></div>
+      <div class="head"><h1>Segments</h1><p class="quiet count">{complete ? segments.length : ""}</p><a class="button" href={to([environment, "new-segment"])}>New segment…</a></div>
       {problem && <ProblemNote problem={problem} />}
       {!complete ? <Loading what="segments" /> : segments.length === 0 ? <Empty><p>This environment has no segments.</p></Empty> : (
         <ul class="cards">
@@ -43,7 +43,8 @@ export function SegmentPage({ environment, segment }: { environment: string; seg
   const rule = rulesOf({ if: [value.value, "in", "out"] })[0]!;
   return (
     <>
-      <div class="head"><p class="above"><a href={to([environment, "segments"])}>Segments</a></p><h1><bdi>{segment}</bdi></h1></div>
+      <div class="head"><p class="above"><a href={to([environment, "segments"])}>Segments</a></p><h1><bdi>{segment}</bdi></h1>
+        <p class="actions"><a class="button" href={to([environment, "segments", segment, "edit"])}>Edit…</a></p></div>
       <div class="columns">
         <section aria-labelledby="who"><h2 id="who">Who is in it</h2><p class="lead"><Words words={rule.when ?? []} /></p>
           <h3>Flags that name it</h3>

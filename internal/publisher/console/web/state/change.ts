@@ -2,6 +2,7 @@
 
 import type { Command } from "../api/types";
 import { readExact, writeExact } from "../reading/json";
+import { draftCommand, draftOf } from "./draft";
 import { go, to } from "./router";
 
 /** The longest command that is put into an address. */
@@ -25,8 +26,24 @@ export function composerAddress(environment: string, command: Intended): string 
   return to([environment, "change"], { kept: id });
 }
 
+/** A document that a command changes, and the revision that it has been seen at. */
+export interface Target {
+  kind: "flag" | "segment";
+  key: string;
+  ifMatch?: string;
+}
+
+export function targetsOf(command: Command): Target[] {
+  const all = command.type === "documents" ? command.changes ?? [] : [command];
+  return all.map((c) => ({ kind: c.kind === "segment" ? "segment" : "flag", key: c.key ?? "", ...(c.ifMatch ? { ifMatch: c.ifMatch } : {}) }));
+}
+
 /** The command that an address means; absent if it means none. */
-export function intended(query: URLSearchParams): Intended | undefined {
+export function intended(environment: string, query: URLSearchParams): Intended | undefined {
+  if (query.has("draft")) {
+    const all = draftOf(environment);
+    return all.length === 0 ? undefined : draftCommand(all);
+  }
   const text = query.get("do") ?? window.sessionStorage.getItem(`change-${query.get("kept") ?? ""}`);
   try {
     return text === null ? undefined : (readExact(text) as unknown as Intended);

@@ -7,6 +7,8 @@ import { ApiProblem } from "../api/http";
 export interface Reading<T> {
   value?: T;
   problem?: ApiProblem;
+  /** Whether the first answer is there. */
+  done?: boolean;
   again: () => void;
 }
 
@@ -17,7 +19,7 @@ export function useReading<T>(read: (signal: AbortSignal) => Promise<T>, causes:
   useEffect(() => {
     const ended = new AbortController();
     read(ended.signal).then(
-      (value) => ended.signal.aborted || (result.value = { value, again: result.value.again }),
+      (value) => ended.signal.aborted || (result.value = { value, done: true, again: result.value.again }),
       (error: unknown) => {
         if (ended.signal.aborted) {
           return;
@@ -25,7 +27,7 @@ export function useReading<T>(read: (signal: AbortSignal) => Promise<T>, causes:
         if (!(error instanceof ApiProblem)) {
           throw error;
         }
-        result.value = { ...result.value, problem: error };
+        result.value = { ...result.value, done: true, problem: error };
       },
     );
     return () => ended.abort();
