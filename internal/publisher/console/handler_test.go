@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -102,13 +103,13 @@ func sizes(t testing.TB) (script, style int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loaded := string(index)
+	loaded := loadedBy(t, string(index))
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(loaded, filepath.Base(file)) {
+		if !loaded[filepath.Base(file)] {
 			continue
 		}
 		var zipped bytes.Buffer
@@ -130,4 +131,21 @@ func sizes(t testing.TB) (script, style int) {
 		}
 	}
 	return script, style
+}
+
+// loadedBy returns the names of the files that a text names, and of those that they import at once. What is imported later is left out.
+func loadedBy(t testing.TB, text string) map[string]bool {
+	t.Helper()
+	loaded := map[string]bool{}
+	for _, name := range regexp.MustCompile(`(?:/console/assets/|from ?"\./|import ?"\./)([^"]+)`).FindAllStringSubmatch(text, -1) {
+		content, err := os.ReadFile(filepath.Join("dist", name[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded[name[1]] = true
+		if filepath.Ext(name[1]) == ".js" {
+			maps.Copy(loaded, loadedBy(t, string(content)))
+		}
+	}
+	return loaded
 }

@@ -76,6 +76,18 @@ func (s *served) propose(environment, key string, on bool, reason string) api.Ch
 	return r
 }
 
+// toggle turns a flag on or off.
+func (s *served) toggle(environment, key string, on bool) {
+	s.t.Helper()
+	_, seen, err := s.client.Document(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key})
+	if err == nil {
+		_, err = s.client.Toggle(s.t.Context(), environment, key, on, seen, api.ChangeHeaders{})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // toggling is the address of the change that turns a flag on or off.
 func (s *served) toggling(environment, key string, on bool) string {
 	s.t.Helper()
@@ -103,6 +115,7 @@ func TestPages(t *testing.T) {
 	s.create("staging", false)
 	s.shop("prod")
 	s.shop("staging")
+	s.toggle("staging", "payment-provider", false)
 	request := s.propose("prod", "new-checkout", false, "Conversion fell after the last step.")
 	check := axe(t)
 	pictures := os.Getenv("FLAGSIDE_PICTURES")
@@ -122,6 +135,7 @@ func TestPages(t *testing.T) {
 		{"segment", "editor", "/console/prod/segments/european-union", "is one of"},
 		{"fleet", "editor", "/console/prod/fleet", "No sidecar"},
 		{"lifecycle", "editor", "/console/prod/lifecycle", "Lifecycle"},
+		{"compare", "editor", "/console/prod/compare?with=staging", "payment-provider"},
 		{"not-found", "editor", "/console/nowhere/flags", "Not found"},
 	} {
 		t.Run(p.name, func(t *testing.T) {

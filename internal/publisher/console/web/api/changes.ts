@@ -26,6 +26,9 @@ export function apply(environment: string, command: Command, how: How): Promise<
   if (how.inUse) {
     headers["Flagside-In-Use"] = "true";
   }
+  if (command.type === "documents") { // each of which names what it was made from
+    return ask("POST", `${environmentPath(environment)}/documents`, { body: { changes: command.changes ?? [] }, headers, write: writeExact });
+  }
   if (command.ifAbsent) {
     headers["If-None-Match"] = "*";
   } else {

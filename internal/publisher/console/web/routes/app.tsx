@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { Frame } from "../components/frame";
+import { later } from "../components/later";
 import { Empty, Loading } from "../components/marks";
 import { environment, environments, loadEnvironments } from "../state/environments";
 import { follow } from "../state/live";
@@ -19,6 +20,8 @@ import { RequestPage } from "./request";
 import { RequestsPage } from "./requests";
 import { SegmentPage, SegmentsPage } from "./segments";
 import { SignIn } from "./sign-in";
+
+const ComparePage = later<{ environment: string }>(() => import("./compare").then((m) => m.ComparePage));
 
 export function App() {
   switch (session.value.state) {
@@ -76,6 +79,8 @@ function Page({ name }: { name: string }) {
       return <ActivityPage environment={name} key={name} />;
     case "fleet":
       return <FleetPage environment={name} key={name} />;
+    case "compare":
+      return <ComparePage environment={name} key={name} />;
     case "lifecycle":
       return <LifecyclePage environment={name} key={name} />;
     default:

@@ -41,6 +41,12 @@ export function titleOf(command: Command): string {
   }
 }
 
+/** How many documents change together; absent for a command about one. */
+function several(command: Command): string | undefined {
+  const n = command.changes?.length ?? 0;
+  return command.type !== "documents" ? undefined : n === 1 ? command.changes![0]!.key ?? "" : `${n} documents`;
+}
+
 type Done = { is: "applied"; written: Written; revision: string; before: unknown } | { is: "proposed"; request: ChangeRequest } | { is: "broken"; request: ChangeRequest };
 
 function Composer({ environment, command }: { environment: string; command: Command }) {
@@ -55,10 +61,11 @@ function Composer({ environment, command }: { environment: string; command: Comm
   return (
     <div class="composer">
       <div class="head">
-        <p class="above"><a href={to([environment, "flags", key])}><bdi>{key}</bdi></a></p>
-        <h1>{titleOf(command)} <bdi>{key}</bdi> in <EnvironmentName name={environment} /></h1>
+        <p class="above">{several(command) ? <a href={to([environment, "flags"])}>Flags</a> : <a href={to([environment, "flags", key])}><bdi>{key}</bdi></a>}</p>
+        <h1>{titleOf(command)} <bdi>{several(command) ?? key}</bdi> in <EnvironmentName name={environment} /></h1>
       </div>
       {done.value ? <Outcome environment={environment} command={command} done={done.value} />
+        : overtaken && several(command) ? <p class="note bad" role="alert"><strong>Something has changed since you looked.</strong> Nothing was applied. {problem.problem.detail} Go back, and select again on what is there now.</p>
         : overtaken ? <ThreeWay environment={environment} command={command} />
         : problem ? <Refused problem={problem} command={command} inUse={inUse} />
         : !value ? <Loading what="what would change" />
@@ -93,7 +100,7 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
   const problem = useSignal<ApiProblem | undefined>(undefined);
   const breaking = useSignal(false);
   const once = useRef(crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-"));
-  const resource = { environment, kind: "flag" as const, key: command.key };
+  const resource = { environment, kind: "flag" as const, key: command.key ?? command.changes?.find((c) => c.kind !== "segment")?.key };
   const action = command.type === "archive" ? "archive" : "change";
   const may = useReading(async (signal): Promise<{ propose: PolicyAnswer; breakGlass: PolicyAnswer }> => {
     const [proposing, breakGlass] = await Promise.all([permitted({ action: "propose", resource }, signal), permitted({ action: "break-glass", resource }, signal)]);
@@ -157,7 +164,7 @@ function Review({ environment, command, preview: seen, inUse, finish, overtaken 
           : <Forbidden environment={environment} action={action} preview={seen} />}
       </section>
       {!nothing && forbidden && (
-        <p class="actions"><button class="button" disabled>Apply to {environment}: forbidden</button><a class="button" href={to([environment, "flags", command.key ?? ""])}>Back to the flag</a></p>
+        <p class="actions"><button class="button" disabled>Apply to {environment}: forbidden</button><a class="button" href={to([environment, "flags", command.key ?? ""])}>{several(command) ? "Back to the flags" : "Back to the flag"}</a></p>
       )}
       {!nothing && !forbidden && (
         <section aria-labelledby="why" class="go">
@@ -311,7 +318,7 @@ function combined(base: Json | undefined, yours: Json | undefined, now: Json | u
 
 function Outcome({ environment, command, done }: { environment: string; command: Command; done: Done }) {
   const key = command.key ?? "";
-  const flag = <a class="button primary" href={to([environment, "flags", key])}>Back to the flag</a>;
+  const flag = <a class="button primary" href={to([environment, "flags", key])}>{several(command) ? "Back to the flags" : "Back to the flag"}</a>;
   if (done.is !== "applied") {
     const address = to([environment, "requests", done.request.id]);
     return (
