@@ -197,6 +197,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerRequests(h)
 	s.registerLedger(h)
 	s.registerActivity(h)
+	s.registerEvaluate(h)
 	s.registerLifecycle(h)
 	s.registerFleet(h)
 	s.registerSources(h)

@@ -136,6 +136,8 @@ func TestPages(t *testing.T) {
 		{"fleet", "editor", "/console/prod/fleet", "No sidecar"},
 		{"lifecycle", "editor", "/console/prod/lifecycle", "Lifecycle"},
 		{"compare", "editor", "/console/prod/compare?with=staging", "payment-provider"},
+		{"playground", "viewer", "/console/staging/playground?q=checkout&flag=new-checkout", "Step by step"},
+		{"try", "editor", "/console/staging/flags/new-checkout?panel=try", "Step by step"},
 		{"not-found", "editor", "/console/nowhere/flags", "Not found"},
 	} {
 		t.Run(p.name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import { Palette } from "./palette";
 
 export const sections: [string, string][] = [
   ["flags", "Flags"], ["segments", "Segments"], ["requests", "Requests"], ["activity", "Activity"], ["fleet", "Fleet"], ["lifecycle", "Lifecycle"],
-  ["compare", "Compare"],
+  ["compare", "Compare"], ["playground", "Playground"],
 ];
 
 export function Logo() {

@@ -22,6 +22,7 @@ import { SegmentPage, SegmentsPage } from "./segments";
 import { SignIn } from "./sign-in";
 
 const ComparePage = later<{ environment: string }>(() => import("./compare").then((m) => m.ComparePage));
+const PlaygroundPage = later<{ environment: string }>(() => import("./playground").then((m) => m.PlaygroundPage));
 
 export function App() {
   switch (session.value.state) {
@@ -81,6 +82,8 @@ function Page({ name }: { name: string }) {
       return <FleetPage environment={name} key={name} />;
     case "compare":
       return <ComparePage environment={name} key={name} />;
+    case "playground":
+      return <PlaygroundPage environment={name} key={name} />;
     case "lifecycle":
       return <LifecyclePage environment={name} key={name} />;
     default:
