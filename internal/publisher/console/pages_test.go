@@ -138,6 +138,7 @@ func TestPages(t *testing.T) {
 		{"compare", "editor", "/console/prod/compare?with=staging", "payment-provider"},
 		{"playground", "viewer", "/console/staging/playground?q=checkout&flag=new-checkout", "Step by step"},
 		{"try", "editor", "/console/staging/flags/new-checkout?panel=try", "Step by step"},
+		{"audit", "viewer", "/console/prod/audit", "new-checkout"},
 		{"not-found", "editor", "/console/nowhere/flags", "Not found"},
 	} {
 		t.Run(p.name, func(t *testing.T) {

@@ -1232,6 +1232,30 @@ export interface UsagePoint {
   "variants": { [name: string]: number };
 }
 
+export interface Verification {
+  /** Whether nothing is lost: false if it is not verified, too. */
+  "complete": boolean;
+  "installation": string;
+  /** The names and numbers of the keys that may sign now. */
+  "keys": Array<string>;
+  /** The version of the keys note that was believed. */
+  "keysVersion": number;
+  /** The first record that is not what it was when it was signed, and why; absent if it is verified. */
+  "problem"?: string;
+  "streams": Array<VerificationStream>;
+  "time": string;
+  /** Whether every record continues the one before and is proved, and the changes are those that were signed. */
+  "verified": boolean;
+  "warnings"?: Array<string>;
+}
+
+export interface VerificationStream {
+  /** The number of the newest record. */
+  "last": number;
+  "records": number;
+  "stream": string;
+}
+
 export interface Webhook {
   /** open: it is left alone for a minute, because it has failed five times in a row. */
   "breaker": "closed" | "open" | "half-open";

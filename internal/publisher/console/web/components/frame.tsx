@@ -14,7 +14,7 @@ import { Palette } from "./palette";
 
 export const sections: [string, string][] = [
   ["flags", "Flags"], ["segments", "Segments"], ["requests", "Requests"], ["activity", "Activity"], ["fleet", "Fleet"], ["lifecycle", "Lifecycle"],
-  ["compare", "Compare"], ["playground", "Playground"],
+  ["compare", "Compare"], ["playground", "Playground"], ["audit", "Audit"],
 ];
 
 export function Logo() {

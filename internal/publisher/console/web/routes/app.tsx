@@ -23,6 +23,7 @@ import { SignIn } from "./sign-in";
 
 const ComparePage = later<{ environment: string }>(() => import("./compare").then((m) => m.ComparePage));
 const PlaygroundPage = later<{ environment: string }>(() => import("./playground").then((m) => m.PlaygroundPage));
+const AuditPage = later<{ environment: string }>(() => import("./audit").then((m) => m.AuditPage));
 
 export function App() {
   switch (session.value.state) {
@@ -84,6 +85,8 @@ function Page({ name }: { name: string }) {
       return <ComparePage environment={name} key={name} />;
     case "playground":
       return <PlaygroundPage environment={name} key={name} />;
+    case "audit":
+      return <AuditPage environment={name} key={name} />;
     case "lifecycle":
       return <LifecyclePage environment={name} key={name} />;
     default:
