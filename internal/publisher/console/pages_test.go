@@ -139,6 +139,11 @@ func TestPages(t *testing.T) {
 		{"playground", "viewer", "/console/staging/playground?q=checkout&flag=new-checkout", "Step by step"},
 		{"try", "editor", "/console/staging/flags/new-checkout?panel=try", "Step by step"},
 		{"audit", "viewer", "/console/prod/audit", "new-checkout"},
+		{"settings", "admin", "/console/prod/settings", "with 1 approval"},
+		{"settings-viewer", "viewer", "/console/prod/settings", "Forbidden."},
+		{"access", "admin", "/console/prod/access", "API tokens"},
+		{"webhooks", "admin", "/console/prod/webhooks", "no webhooks"},
+		{"sources", "viewer", "/console/prod/sources", "No file"},
 		{"not-found", "editor", "/console/nowhere/flags", "Not found"},
 	} {
 		t.Run(p.name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import { Palette } from "./palette";
 export const sections: [string, string][] = [
   ["flags", "Flags"], ["segments", "Segments"], ["requests", "Requests"], ["activity", "Activity"], ["fleet", "Fleet"], ["lifecycle", "Lifecycle"],
   ["compare", "Compare"], ["playground", "Playground"], ["audit", "Audit"],
+  ["sources", "Sources"], ["settings", "Settings"], ["access", "Access"], ["webhooks", "Webhooks"],
 ];
 
 export function Logo() {

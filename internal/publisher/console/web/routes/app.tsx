@@ -24,6 +24,10 @@ import { SignIn } from "./sign-in";
 const ComparePage = later<{ environment: string }>(() => import("./compare").then((m) => m.ComparePage));
 const PlaygroundPage = later<{ environment: string }>(() => import("./playground").then((m) => m.PlaygroundPage));
 const AuditPage = later<{ environment: string }>(() => import("./audit").then((m) => m.AuditPage));
+const SettingsPage = later<{ environment: string }>(() => import("./settings").then((m) => m.SettingsPage));
+const AccessPage = later(() => import("./administration").then((m) => m.AccessPage));
+const WebhooksPage = later(() => import("./administration").then((m) => m.WebhooksPage));
+const SourcesPage = later<{ environment: string }>(() => import("./administration").then((m) => m.SourcesPage));
 
 export function App() {
   switch (session.value.state) {
@@ -87,6 +91,14 @@ function Page({ name }: { name: string }) {
       return <PlaygroundPage environment={name} key={name} />;
     case "audit":
       return <AuditPage environment={name} key={name} />;
+    case "settings":
+      return <SettingsPage environment={name} key={name} />;
+    case "sources":
+      return <SourcesPage environment={name} key={name} />;
+    case "access":
+      return <AccessPage />;
+    case "webhooks":
+      return <WebhooksPage />;
     case "lifecycle":
       return <LifecyclePage environment={name} key={name} />;
     default:

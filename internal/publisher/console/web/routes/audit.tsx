@@ -116,9 +116,9 @@ function Row({ environment, event: e }: { environment: string; event: Event }) {
       <td>{e.actor ? by(e.actor) : "the publisher"}{e.approvers && e.approvers.length > 0 && <span class="quiet"> agreed: {e.approvers.map((a) => e.names?.[a] ?? a).join(", ")}</span>}</td>
       <td>{said(e)}{e.breakGlass && <> <Tag tone="bad">without approval</Tag></>}{(e.policies ?? []).length > 0 && <span class="quiet"> by {e.policies!.join(", ")}</span>}</td>
       <td>
-        {(e.documents ?? []).slice(0, 5).map((d) => <div>{d.kind === "flag" || d.kind === "segment" ? <a href={to([environment, `${d.kind}s`, d.key ?? ""])}><bdi>{d.key}</bdi></a> : <bdi>{d.key || d.kind}</bdi>}</div>)}
-        {(e.documents ?? []).length > 5 && <span class="quiet">and {e.documents!.length - 5} more</span>}
-        {e.changeRequest && <a class="quiet" href={to([environment, "requests", e.changeRequest])}>request</a>}
+        {(e.documents ?? []).slice(0, 3).map((d) => <div>{d.kind === "flag" || d.kind === "segment" ? <a href={to([environment, `${d.kind}s`, d.key ?? ""])}><bdi>{d.key}</bdi></a> : <bdi>{d.key || d.kind}</bdi>}</div>)}
+        {(e.documents ?? []).length > 3 && <span class="quiet">and {e.documents!.length - 3} more</span>}
+        {e.changeRequest && <div class="quiet"><a href={to([environment, "requests", e.changeRequest])}>request</a></div>}
       </td>
       <td class="why"><bdi>{e.text}</bdi></td>
       <td>{e.revision && e.type === "change" ? <Proof environment={environment} stream="log" sequence={e.revision.split("-")[1]!} /> : e.sequence ? <Proof environment={environment} stream="ledger" sequence={String(e.sequence)} /> : null}</td>
