@@ -18,7 +18,7 @@ func TestTokens(t *testing.T) {
 	tab := s.open(browser, t, "admin")
 	tab.visit("/console/prod/access")
 	tab.activate("New token…")
-	tab.tabTo("What it is for It stays in the records: name no person.")
+	tab.tabTo("What it is for\nIt stays in the records: name no person.")
 	tab.keys(`build <img src=x onerror="window.hit=1">`)
 	tab.activate("Review the token")
 	tab.shows("Create a token")
