@@ -26,7 +26,7 @@ func TestTokens(t *testing.T) {
 		t.Fatal("a token was created before it was confirmed")
 	}
 	tab.activate("Create it for all environments")
-	const secret = `document.querySelector("[aria-label='Secret of the token']")?.innerText ?? ""`
+	const secret = `(document.querySelector("[aria-label='Secret of the token']")?.innerText ?? "")`
 	tab.await("the secret", secret+`.length > 20`)
 	first := evaluate[string](tab, secret)
 	if !s.counts(first) {

@@ -155,6 +155,7 @@ function NewTokenForm({ close, make }: { close: () => void; make: (wanted: NewTo
   const asking = useSignal(false);
   const toggled = (list: string[], one: string, on: boolean) => (on ? [...list, one] : list.filter((x) => x !== one));
   return (
+    <>
     <form class="panel form" aria-label="New token" onSubmit={(e) => { e.preventDefault(); asking.value = true; }}>
       <label class="field">What it is for <span class="quiet">It stays in the records: name no person.</span><input type="text" required maxLength={100} value={name.value} onInput={(e) => (name.value = e.currentTarget.value)} /></label>
       <fieldset class="choices"><legend>Groups</legend>
@@ -165,6 +166,7 @@ function NewTokenForm({ close, make }: { close: () => void; make: (wanted: NewTo
       </fieldset>
       <label class="field">Ends at the end of <span class="quiet">empty is the longest that is allowed</span><input type="date" value={expires.value} onInput={(e) => (expires.value = e.currentTarget.value)} /></label>
       <p class="actions"><button class="button primary" disabled={name.value.trim() === "" || groups.value.length === 0}>Review the token</button><button type="button" class="button" onClick={close}>Cancel</button></p>
+      </form>
       {asking.value && (
         <Confirm title="Create a token" action={`Create it for ${only.value.length > 0 ? only.value.join(", ") : "all environments"}`} colour="colour-blue" close={() => (asking.value = false)}
           run={async (reason) => {
@@ -177,7 +179,7 @@ function NewTokenForm({ close, make }: { close: () => void; make: (wanted: NewTo
           <p>Whoever has “<bdi>{name.value}</bdi>” may do what {groups.value.join(", ")} may, in {only.value.length > 0 ? only.value.join(", ") : "all environments"}.</p>
         </Confirm>
       )}
-    </form>
+    </>
   );
 }
 
