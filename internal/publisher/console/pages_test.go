@@ -208,3 +208,20 @@ func TestPalette(t *testing.T) {
 	}
 	tab.quiet()
 }
+
+// In every list, j and k go from row to row, and Enter opens the one that has the focus.
+func TestRowsByKeys(t *testing.T) {
+	t.Parallel()
+	browser := browser(t)
+	s := serve(t)
+	s.create("staging", false)
+	s.shop("staging")
+	tab := s.open(browser, t, "viewer")
+	tab.visit("/console/staging/playground?q=checkout")
+	tab.shows("one-click-checkout")
+	tab.keys("jjk")
+	tab.await("the first row", `document.activeElement.innerText === "checkout-enabled"`)
+	tab.keys("j" + kb.Enter)
+	tab.await("the page of the second", `location.pathname === "/console/staging/flags/new-checkout"`)
+	tab.quiet()
+}

@@ -14,8 +14,6 @@ import { ComposerPage } from "./composer";
 import { EditPage } from "./edit";
 import { FlagPage } from "./flag";
 import { FlagsPage } from "./flags";
-import { FleetPage } from "./fleet";
-import { LifecyclePage } from "./lifecycle";
 import { RequestPage } from "./request";
 import { RequestsPage } from "./requests";
 import { SegmentPage, SegmentsPage } from "./segments";
@@ -28,6 +26,8 @@ const SettingsPage = later<{ environment: string }>(() => import("./settings").t
 const AccessPage = later(() => import("./administration").then((m) => m.AccessPage));
 const WebhooksPage = later(() => import("./administration").then((m) => m.WebhooksPage));
 const SourcesPage = later<{ environment: string }>(() => import("./administration").then((m) => m.SourcesPage));
+const FleetPage = later<{ environment: string }>(() => import("./fleet").then((m) => m.FleetPage));
+const LifecyclePage = later<{ environment: string }>(() => import("./lifecycle").then((m) => m.LifecyclePage));
 
 export function App() {
   switch (session.value.state) {

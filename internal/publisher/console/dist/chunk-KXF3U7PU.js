@@ -1,0 +1,1 @@
+import{b as a,c as b}from"./chunk-WIVYQKJU.js";import"./chunk-UHLBIWN6.js";import"./chunk-BBOLB4VV.js";import"./chunk-OFMYCW6W.js";import"./chunk-XKNZQGRB.js";import"./chunk-LHWAV3ZM.js";import"./chunk-ESU6EITM.js";export{b as Forbidden,a as SettingsPage};

@@ -1,1 +1,0 @@
-import{b as a,c as b}from"./chunk-C5EPVKX5.js";import"./chunk-IMSEWB4N.js";import"./chunk-YPXYFXT3.js";import"./chunk-TX3S57W4.js";import"./chunk-F6KT67XN.js";export{b as Forbidden,a as SettingsPage};

@@ -1,0 +1,1 @@
+import{d as t,i,v as r}from"./chunk-ESU6EITM.js";function f(l,u){let o=i(0),n=i({again:()=>o.value++});return t(()=>{let a=new AbortController;return l(a.signal).then(e=>a.signal.aborted||(n.value={value:e,again:n.value.again}),e=>{if(!a.signal.aborted){if(!(e instanceof r))throw e;n.value={...n.value,problem:e}}}),()=>a.abort()},[o.value,...u]),n}export{f as a};
