@@ -172,14 +172,16 @@ func randomContext(random *rand.Rand) []byte {
 		"tier":         func() any { return pick("platinum", "gold", "a", "b", "silver", []any{}, 1) },
 		"orders":       func() any { return pick(0, 9, 10, 11, "10", 1e300, -1, nil) },
 		"accountType":  func() any { return pick("business", "private") },
-		"roles":        func() any { return pick([]any{"support-lead"}, []any{"support-agent", 3}, "support-lead", map[string]any{"a": 1}) },
-		"postcode":     func() any { return pick("10115", "20095", "99999", 10115) },
-		"theme":        func() any { return pick("dark", "light", "neon", nil) },
-		"network":      func() any { return pick("office", "home") },
-		"accept":       func() any { return pick("image/avif,image/webp", "image/webp", "") },
-		"sessionId":    func() any { return pick(fmt.Sprint(random.Uint64()), "") },
-		"orderId":      func() any { return pick(fmt.Sprint(random.Uint64()), random.IntN(100)) },
-		"consent":      func() any { return pick(map[string]any{"personalisation": true}, map[string]any{}, "yes") },
+		"roles": func() any {
+			return pick([]any{"support-lead"}, []any{"support-agent", 3}, "support-lead", map[string]any{"a": 1})
+		},
+		"postcode":  func() any { return pick("10115", "20095", "99999", 10115) },
+		"theme":     func() any { return pick("dark", "light", "neon", nil) },
+		"network":   func() any { return pick("office", "home") },
+		"accept":    func() any { return pick("image/avif,image/webp", "image/webp", "") },
+		"sessionId": func() any { return pick(fmt.Sprint(random.Uint64()), "") },
+		"orderId":   func() any { return pick(fmt.Sprint(random.Uint64()), random.IntN(100)) },
+		"consent":   func() any { return pick(map[string]any{"personalisation": true}, map[string]any{}, "yes") },
 	}
 	context := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {

@@ -131,7 +131,7 @@ func (a *Authorizer) Authorize(q Question) Answer {
 		}
 		return now
 	}
-	now.Policies = last.Policies // those that refuse it whoever agrees; none if no policy permits it
+	now.Policies = last.Policies // those that refuse it although others agree; none if no policy permits it
 	return now
 }
 
