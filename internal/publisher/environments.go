@@ -35,13 +35,14 @@ var errNotListed = fmt.Errorf("the environments were not read yet: %w", control.
 // environments runs every environment that is in use. Other publishers may create and archive environments too, so the list is read
 // again and again.
 type environments struct {
-	options Options
-	metrics *metrics
-	gate    *gate              // answers what is permitted
-	refresh chan chan error    // asks run to read the list now
-	mended  chan struct{}      // tells that a journal was repaired
-	uploads chan struct{}      // of one: held while a snapshot that was uploaded is read
-	server  *natsserver.Server // nil when the NATS server is elsewhere
+	options   Options
+	metrics   *metrics
+	gate      *gate              // answers what is permitted
+	refresh   chan chan error    // asks run to read the list now
+	mended    chan struct{}      // tells that a journal was repaired
+	uploads   chan struct{}      // of one: held while a snapshot that was uploaded is read
+	verifying chan struct{}      // of one: held while a history is verified
+	server    *natsserver.Server // nil when the NATS server is elsewhere
 	// archived are the ledgers of environments that do not run any more.
 	archived archivedLedgers
 
@@ -58,14 +59,15 @@ type environments struct {
 
 func newEnvironments(o Options, g *gate) *environments {
 	return &environments{
-		options: o,
-		gate:    g,
-		refresh: make(chan chan error),
-		mended:  make(chan struct{}, 1),
-		uploads: make(chan struct{}, 1),
-		running: make(map[string]*environment),
-		beating: make(map[string]context.CancelFunc),
-		known:   make(map[string]writer.Environment),
+		options:   o,
+		gate:      g,
+		refresh:   make(chan chan error),
+		mended:    make(chan struct{}, 1),
+		uploads:   make(chan struct{}, 1),
+		verifying: make(chan struct{}, 1),
+		running:   make(map[string]*environment),
+		beating:   make(map[string]context.CancelFunc),
+		known:     make(map[string]writer.Environment),
 	}
 }
 

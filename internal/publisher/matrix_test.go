@@ -173,6 +173,8 @@ func attempts() []attempt {
 		get("getNote", readers, environments+"{e}/audit/notes/log/1"),
 		get("getRequest", readers, environments+"{e}/requests/{r}"),
 		write("previewCommand", readers, "POST", environments+"{e}/preview", command),
+		write("verifyAudit", readers, "POST", environments+"{e}/audit/verification", ""),
+		write("evaluateFlags", readers, "POST", environments+"{e}/evaluate", `{"contexts":[{"targetingKey":"u"}],"explain":true,"flags":["shared"]}`),
 
 		write("putFlag", editors, "PUT", environments+"{e}/flags/{f}", offDocument),
 		write("patchFlag", editors, "PATCH", environments+"{e}/flags/{f}", `{"defaultVariant":"off"}`),

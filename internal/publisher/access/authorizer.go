@@ -118,9 +118,11 @@ func (a *Authorizer) Authorize(q Question) Answer {
 	if now.Permitted || len(now.Errors) > 0 {
 		return now
 	}
+	last := now
 	for n := max(q.Circumstances.Approvals, 0) + 1; n <= maxApprovals; n++ {
 		then := evaluation.decide(n)
 		if !then.Permitted {
+			last = then
 			continue
 		}
 		now.Approvals = n
@@ -129,6 +131,7 @@ func (a *Authorizer) Authorize(q Question) Answer {
 		}
 		return now
 	}
+	now.Policies = last.Policies // those that refuse it although others agree; none if no policy permits it
 	return now
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -388,5 +389,23 @@ func TestDefaultPolicyHeedsRisk(t *testing.T) {
 				t.Errorf("%s because of %s: %+v, want %d approvals", action, code, got, approvals)
 			}
 		}
+	}
+}
+
+// Someone to whom no policy permits an action is told so, and not the policy that wants a second person: another person's consent would not help.
+func TestNoPolicyIsBlamedThatDoesNotDecide(t *testing.T) {
+	t.Parallel()
+	a := defaultAuthorizer(t)
+	ask := func(role string, action access.Action) access.Answer {
+		return a.Authorize(access.Question{
+			Principal: access.Principal{ID: "one", Kind: access.KindToken, Groups: []string{role}}, Action: action,
+			Resource: access.Resource{Environment: "prod", Kind: "flag", Key: "f"},
+		})
+	}
+	if got := ask(access.RoleViewer, access.Change); got.Permitted || got.Approvals != 0 || len(got.Policies) != 0 {
+		t.Errorf("a viewer: %+v", got)
+	}
+	if got := ask(access.RoleEditor, access.Change); got.Approvals != 1 || !slices.Contains(got.Policies, "second-person-where-mistakes-are-expensive") {
+		t.Errorf("an editor: %+v", got)
 	}
 }

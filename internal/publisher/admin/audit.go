@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -35,6 +36,16 @@ func (s *server) registerAudit(h huma.API) {
 		"The same with CONTROL, which records environments and tokens", environmentsTag))
 	huma.Register(h, streamed(complete), func(ctx context.Context, in *EnvironmentPath) (*huma.StreamResponse, error) {
 		return s.exportAudit(ctx, in.Environment, true)
+	})
+	verify := reading(operation(http.MethodPost, path+"/verification", "verifyAudit",
+		"Verify the history of an environment with the keys that the publisher trusts; an export, a trust file and flagside audit verify prove it without the publisher", environmentsTag))
+	verify.Metadata[mustAuthenticate] = true
+	huma.Register(h, verify, func(ctx context.Context, in *EnvironmentPath) (*content[api.Verification], error) {
+		body, err := s.verifyAudit(ctx, in.Environment)
+		if err != nil {
+			return nil, s.problem(err)
+		}
+		return &content[api.Verification]{Body: body}, nil
 	})
 	note := reading(operation(http.MethodGet, path+"/notes/{stream}/{sequence}", "getNote",
 		"Get the proof of a record as a signed note, which other tools verify", environmentsTag))
@@ -75,4 +86,27 @@ func (s *server) exportAudit(ctx context.Context, environment string, withContro
 			s.options.Logger.Warn().Err(err).Str("environment", environment).Msg("export not completed")
 		}
 	}}, nil
+}
+
+func (s *server) verifyAudit(ctx context.Context, environment string) (api.Verification, error) {
+	version, keys, err := s.options.Environments.KeysNote(ctx, environment)
+	if err != nil {
+		return api.Verification{}, err
+	}
+	report, err := s.options.Environments.VerifyAudit(ctx, environment)
+	bad, isBad := errors.AsType[*audit.BadRecordError](err)
+	if err != nil && !isBad {
+		return api.Verification{}, err
+	}
+	out := api.Verification{
+		Verified: err == nil, Complete: err == nil && !report.Incomplete, Installation: report.Installation, KeysVersion: version, Keys: keys,
+		Streams: []api.VerificationStream{}, Warnings: report.Warnings, Time: time.Now().UTC(),
+	}
+	if isBad {
+		out.Problem = bad.Error()
+	}
+	for _, one := range report.Streams {
+		out.Streams = append(out.Streams, api.VerificationStream{Stream: one.Stream, Records: one.Records, Last: one.Head.Sequence})
+	}
+	return out, nil
 }

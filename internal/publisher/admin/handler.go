@@ -63,6 +63,10 @@ type Environments interface {
 	RepairControl(ctx context.Context, order writer.Order) (writer.LedgerRepaired, error)
 	// Audit returns what the history of an environment is exported from, with CONTROL or without.
 	Audit(ctx context.Context, name string, withControl bool) (audit.Source, error)
+	// VerifyAudit verifies the history of an environment with the keys that this publisher trusts. A *audit.BadRecordError names the first bad record.
+	VerifyAudit(ctx context.Context, name string) (audit.Report, error)
+	// KeysNote returns the version of the newest keys note that an environment knows, and the keys that it lists.
+	KeysNote(ctx context.Context, name string) (version uint64, keys []string, err error)
 	// Note returns the proof of a record of a stream of an environment as a signed note. The stream is log, ledger or control.
 	Note(ctx context.Context, name, stream string, sequence uint64) (string, error)
 	// Ledger returns what the ledger of an environment, archived or not, had recorded before the call, oldest first.
@@ -197,6 +201,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerRequests(h)
 	s.registerLedger(h)
 	s.registerActivity(h)
+	s.registerEvaluate(h)
 	s.registerLifecycle(h)
 	s.registerFleet(h)
 	s.registerSources(h)

@@ -86,3 +86,8 @@ func (c *Client) AdoptEnvironment(ctx context.Context, name string, h api.Admini
 func (c *Client) RepairLedger(ctx context.Context, name string, h api.RepairHeaders) (api.Repaired, error) {
 	return answer[api.Repaired](ctx, c, post("environments", name, "ledger", "repair").with(h))
 }
+
+// Evaluate tells what flags answer in evaluation contexts.
+func (c *Client) Evaluate(ctx context.Context, name string, e api.Evaluate) (api.Evaluations, error) {
+	return answer[api.Evaluations](ctx, c, post("environments", name, "evaluate").readOnly().json(e))
+}

@@ -27,6 +27,7 @@ func TestHostileTextsAreShown(t *testing.T) {
 	browser := browser(t)
 	s := serve(t)
 	s.create("staging", false)
+	s.create("other", false)
 	var changes []api.CommandChange
 	for i, text := range hostile {
 		quoted, err := json.Marshal(text)
@@ -62,6 +63,12 @@ func TestHostileTextsAreShown(t *testing.T) {
 	}
 	tab.visit("/console/staging/activity")
 	tab.shows(hostile[0])
+	tab.visit("/console/staging/audit")
+	tab.shows(hostile[0])
+	tab.visit("/console/staging/playground")
+	tab.shows(key(0))
+	tab.visit("/console/other/compare?with=staging")
+	tab.shows(key(0))
 	tab.visit("/console/staging/flags/big/edit")
 	tab.shows("The publisher would take it.")
 	tab.visit("/console/staging/flags/big")

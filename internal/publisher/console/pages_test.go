@@ -76,6 +76,18 @@ func (s *served) propose(environment, key string, on bool, reason string) api.Ch
 	return r
 }
 
+// toggle turns a flag on or off.
+func (s *served) toggle(environment, key string, on bool) {
+	s.t.Helper()
+	_, seen, err := s.client.Document(s.t.Context(), environment, document.ID{Kind: document.KindFlag, Key: key})
+	if err == nil {
+		_, err = s.client.Toggle(s.t.Context(), environment, key, on, seen, api.ChangeHeaders{})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // toggling is the address of the change that turns a flag on or off.
 func (s *served) toggling(environment, key string, on bool) string {
 	s.t.Helper()
@@ -103,6 +115,7 @@ func TestPages(t *testing.T) {
 	s.create("staging", false)
 	s.shop("prod")
 	s.shop("staging")
+	s.toggle("staging", "payment-provider", false)
 	request := s.propose("prod", "new-checkout", false, "Conversion fell after the last step.")
 	check := axe(t)
 	pictures := os.Getenv("FLAGSIDE_PICTURES")
@@ -125,6 +138,15 @@ func TestPages(t *testing.T) {
 		{"segment", "editor", "/console/prod/segments/european-union", "is one of"},
 		{"fleet", "editor", "/console/prod/fleet", "No sidecar"},
 		{"lifecycle", "editor", "/console/prod/lifecycle", "Lifecycle"},
+		{"compare", "editor", "/console/prod/compare?with=staging", "payment-provider"},
+		{"playground", "viewer", "/console/staging/playground?q=checkout&flag=new-checkout", "Step by step"},
+		{"try", "editor", "/console/staging/flags/new-checkout?panel=try", "Step by step"},
+		{"audit", "viewer", "/console/prod/audit", "new-checkout"},
+		{"settings", "admin", "/console/prod/settings", "with 1 approval"},
+		{"settings-viewer", "viewer", "/console/prod/settings", "Forbidden."},
+		{"access", "admin", "/console/prod/access", "API tokens"},
+		{"webhooks", "admin", "/console/prod/webhooks", "no webhooks"},
+		{"sources", "viewer", "/console/prod/sources", "No file"},
 		{"not-found", "editor", "/console/nowhere/flags", "Not found"},
 	} {
 		t.Run(p.name, func(t *testing.T) {
@@ -187,5 +209,22 @@ func TestPalette(t *testing.T) {
 	if strings.Contains(tab.String(), "checkout-enabled") {
 		t.Error("prod shows the flags of staging")
 	}
+	tab.quiet()
+}
+
+// In every list, j and k go from row to row, and Enter opens the one that has the focus.
+func TestRowsByKeys(t *testing.T) {
+	t.Parallel()
+	browser := browser(t)
+	s := serve(t)
+	s.create("staging", false)
+	s.shop("staging")
+	tab := s.open(browser, t, "viewer")
+	tab.visit("/console/staging/playground?q=checkout")
+	tab.shows("one-click-checkout")
+	tab.keys("jjk")
+	tab.await("the first row", `document.activeElement.innerText === "checkout-enabled"`)
+	tab.keys("j" + kb.Enter)
+	tab.await("the page of the second", `location.pathname === "/console/staging/flags/new-checkout"`)
 	tab.quiet()
 }

@@ -285,6 +285,43 @@ export interface Erased {
   "ids": Array<string>;
 }
 
+export interface Evaluate {
+  /** Evaluation contexts, each a JSON object such as {"targetingKey":"u1"}. They are neither kept nor logged. */
+  "contexts": Array<unknown>;
+  /** Tell step by step how each answer came about. */
+  "explain"?: boolean;
+  /** The keys of the flags; absent is all. Contexts times flags are 1000 at most, with explain 50. */
+  "flags"?: Array<string>;
+}
+
+export interface Evaluation {
+  /** Which of the contexts; 0 is the first. */
+  "context": number;
+  "errorCode"?: string;
+  "errorDetails"?: string;
+  /** How the answer came about: prerequisites, and the steps of the rule. It has values of the context. */
+  "explanation"?: unknown;
+  "flag": string;
+  "reason": string;
+  /** Which result of the rule was taken, if that is one if: 1 is that of its first condition, and the last is what is left for everyone else. Absent if no such choice was made. */
+  "rule"?: number;
+  /** Whether the answer may change with the clock alone. */
+  "timeDependent"?: boolean;
+  /** When it may change first, if that is known. */
+  "validUntil"?: string;
+  /** Absent if the default of the application applies. */
+  "value"?: unknown;
+  /** Absent if the default of the application applies. */
+  "variant"?: string;
+}
+
+export interface Evaluations {
+  /** The answers, those in the first context first, in the order of the flags, or by key. */
+  "items": Array<Evaluation>;
+  /** The revision of the environment that was evaluated. */
+  "revision": string;
+}
+
 export interface Event {
   /** What policies did not permit. */
   "action"?: string;
@@ -1193,6 +1230,30 @@ export interface UsagePoint {
   "evaluations": number;
   /** By variant; the empty one is the default of the application. */
   "variants": { [name: string]: number };
+}
+
+export interface Verification {
+  /** Whether nothing is lost: false if it is not verified, too. */
+  "complete": boolean;
+  "installation": string;
+  /** The names and numbers of the keys that may sign now. */
+  "keys": Array<string>;
+  /** The version of the keys note that was believed. */
+  "keysVersion": number;
+  /** The first record that is not what it was when it was signed, and why; absent if it is verified. */
+  "problem"?: string;
+  "streams": Array<VerificationStream>;
+  "time": string;
+  /** Whether every record continues the one before and is proved, and the changes are those that were signed. */
+  "verified": boolean;
+  "warnings"?: Array<string>;
+}
+
+export interface VerificationStream {
+  /** The number of the newest record. */
+  "last": number;
+  "records": number;
+  "stream": string;
 }
 
 export interface Webhook {

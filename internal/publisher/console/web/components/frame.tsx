@@ -15,6 +15,8 @@ import { Palette } from "./palette";
 
 export const sections: [string, string][] = [
   ["flags", "Flags"], ["segments", "Segments"], ["requests", "Requests"], ["activity", "Activity"], ["fleet", "Fleet"], ["lifecycle", "Lifecycle"],
+  ["compare", "Compare"], ["playground", "Playground"], ["audit", "Audit"],
+  ["sources", "Sources"], ["settings", "Settings"], ["access", "Access"], ["webhooks", "Webhooks"],
 ];
 
 export function Logo() {
@@ -40,6 +42,8 @@ export function Frame({ children }: { children: ComponentChildren }) {
         palette.value = true;
       } else if (!typing(event) && event.key === "?") {
         help.value = true;
+      } else if (!typing(event) && (event.key === "j" || event.key === "k")) {
+        step(event.key === "j" ? 1 : -1);
       } else if (!typing(event) && event.key === "/") {
         const search = document.querySelector<HTMLInputElement>("input[type=search]");
         if (search) {
@@ -102,6 +106,13 @@ function DraftBar({ name }: { name: string }) {
       </p>
     </aside>
   );
+}
+
+/** Gives the focus to the link of the next row, or of the previous one, in lists and tables. The list of flags does that by itself. */
+function step(by: number): void {
+  const rows = [...document.querySelectorAll<HTMLElement>("main .cards .title a, main tbody th a, main .feed li")].map((r) => (r.matches("a") ? r : r.querySelector<HTMLElement>("a"))).filter((r) => r !== null);
+  const at = rows.findIndex((r) => r === document.activeElement);
+  rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.max(0, Math.min(rows.length - 1, at + by))]?.focus();
 }
 
 /** Whether a key is meant for what has the focus. */

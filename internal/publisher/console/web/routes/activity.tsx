@@ -48,7 +48,7 @@ export function ActivityPage({ environment }: { environment: string }) {
 }
 
 /** The beginning of a day of the person, or of the one after it, as the API wants it. */
-function day(text: string, more: number): string {
+export function day(text: string, more: number): string {
   if (text === "") {
     return "";
   }
@@ -76,7 +76,7 @@ function Row({ environment, event: e }: { environment: string; event: Event }) {
 }
 
 /** What an event says, as a verb. */
-function said(e: Event): string {
+export function said(e: Event): string {
   const puts = e.documents?.some((d) => d.action === "put");
   if (e.type === "change") {
     return puts === false && e.documents?.length ? "archived" : "changed";

@@ -12,8 +12,6 @@ import { later } from "../components/later";
 import { ActivityPage } from "./activity";
 import { FlagPage } from "./flag";
 import { FlagsPage } from "./flags";
-import { FleetPage } from "./fleet";
-import { LifecyclePage } from "./lifecycle";
 import { RequestPage } from "./request";
 import { RequestsPage } from "./requests";
 import { SegmentPage, SegmentsPage } from "./segments";
@@ -21,6 +19,15 @@ import { SignIn } from "./sign-in";
 
 const ComposerPage = later(() => import("./composer").then((m) => m.ComposerPage));
 const EditPage = later(() => import("./edit").then((m) => m.EditPage));
+const ComparePage = later<{ environment: string }>(() => import("./compare").then((m) => m.ComparePage));
+const PlaygroundPage = later<{ environment: string }>(() => import("./playground").then((m) => m.PlaygroundPage));
+const AuditPage = later<{ environment: string }>(() => import("./audit").then((m) => m.AuditPage));
+const SettingsPage = later<{ environment: string }>(() => import("./settings").then((m) => m.SettingsPage));
+const AccessPage = later(() => import("./administration").then((m) => m.AccessPage));
+const WebhooksPage = later(() => import("./administration").then((m) => m.WebhooksPage));
+const SourcesPage = later<{ environment: string }>(() => import("./administration").then((m) => m.SourcesPage));
+const FleetPage = later<{ environment: string }>(() => import("./fleet").then((m) => m.FleetPage));
+const LifecyclePage = later<{ environment: string }>(() => import("./lifecycle").then((m) => m.LifecyclePage));
 
 export function App() {
   switch (session.value.state) {
@@ -83,6 +90,20 @@ function Page({ name }: { name: string }) {
       return <ActivityPage environment={name} key={name} />;
     case "fleet":
       return <FleetPage environment={name} key={name} />;
+    case "compare":
+      return <ComparePage environment={name} key={name} />;
+    case "playground":
+      return <PlaygroundPage environment={name} key={name} />;
+    case "audit":
+      return <AuditPage environment={name} key={name} />;
+    case "settings":
+      return <SettingsPage environment={name} key={name} />;
+    case "sources":
+      return <SourcesPage environment={name} key={name} />;
+    case "access":
+      return <AccessPage />;
+    case "webhooks":
+      return <WebhooksPage />;
     case "lifecycle":
       return <LifecyclePage environment={name} key={name} />;
     default:

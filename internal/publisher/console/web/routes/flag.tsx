@@ -1,6 +1,7 @@
 import { ask, environmentPath, flagPath, get } from "../api/http";
 import type { DocumentChange, FlagUsage, History } from "../api/types";
 import { Remarks } from "../components/difference";
+import { later } from "../components/later";
 import { Loading, Person, ProblemNote, State, Tag, Time } from "../components/marks";
 import { Shares } from "../components/shares";
 import { Sparkline } from "../components/sparkline";
@@ -15,6 +16,8 @@ import { useReading } from "../state/reading";
 import { place, setQuery, to } from "../state/router";
 import { toggleAddress } from "./flags";
 
+const TryPanel = later<{ environment: string; flag: Flag; close: () => void }>(() => import("./playground").then((m) => m.TryPanel));
+
 export function FlagPage({ environment, flag: key }: { environment: string; flag: string }) {
   const cause = useMoved(environment, "flag", key);
   const document = useReading((signal) => ask<Json>("GET", flagPath(environment, key), { exact: true, signal }), [cause, missed.value]);
@@ -27,6 +30,7 @@ export function FlagPage({ environment, flag: key }: { environment: string; flag
   return (
     <>
       <Head environment={environment} flag={flag} />
+      {place.value.query.get("panel") === "try" && <TryPanel environment={environment} flag={flag} close={() => setQuery({ panel: "" })} />}
       {place.value.query.get("panel") === "shares" && <Shares environment={environment} flag={flag} close={() => setQuery({ panel: "" })} />}
       <div class="columns">
         <section aria-labelledby="answers">
@@ -69,6 +73,7 @@ function Head({ environment, flag }: { environment: string; flag: Flag }) {
         <a class="button primary" href={toggleAddress(environment, flag)}>{flag.on ? "Turn off…" : "Turn on…"}</a>
         <button class="button" onClick={() => setQuery({ panel: "shares" })}>Change percentages…</button>
         <a class="button" href={to([environment, "flags", flag.key, "edit"])}>Edit…</a>
+        <button class="button" onClick={() => setQuery({ panel: "try" })}>Try a context…</button>
         <a class="button" href={composerAddress(environment, { type: "archive", key: flag.key, ifMatch: flag.revision })}>Archive…</a>
       </p>
     </div>
@@ -82,7 +87,7 @@ function Answers({ environment, flag }: { environment: string; flag: Flag }) {
   const wanted = prerequisitesOf(flag.document);
   return (
     <>
-      {!flag.on && <p class="note">The flag is off: everyone gets {offText}. Once it is on, this applies:</p>}
+      {!flag.on && <p class="note">The flag is off: everyone gets the default of the application. Once it is on, this applies:</p>}
       {wanted.length > 0 && (
         <div class="before">
           <p>Only while {wanted.map((p, i) => (

@@ -125,7 +125,7 @@ function Row({ flag, environment, around }: { flag: Flag; environment: string; a
 function summary(flag: Flag): string {
   const fallback = typeof flag.document.defaultVariant === "string" ? flag.document.defaultVariant : "the default of the application";
   if (!flag.on) {
-    return `everyone: ${typeof flag.document.offVariant === "string" ? flag.document.offVariant : fallback}`;
+    return "everyone: the default of the application";
   }
   const rules = rulesOf(flag.document.targeting);
   const last = rules.at(-1)!.then;

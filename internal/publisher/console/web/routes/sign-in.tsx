@@ -17,7 +17,7 @@ export function SignIn() {
     <main class="sign-in">
       <Logo />
       <h1>Sign in</h1>
-      {ways?.oidc && <a class="button primary wide" href="/console/sign-in" data-leave>Sign in with {ways.oidc}</a>}
+      {ways?.oidc && <a class="button primary wide" href={`/console/sign-in?to=${encodeURIComponent(window.location.pathname + window.location.search)}`} data-leave>Sign in with {ways.oidc}</a>}
       {ways?.oidc && ways.token !== false && <p class="or"><span>or</span></p>}
       {ways?.token !== false && (
         <form onSubmit={submit}>
