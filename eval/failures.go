@@ -17,7 +17,7 @@ func (f *failures) count(code ErrorCode) {
 }
 
 // Errors returns how many evaluations of the flag, of this and all earlier versions, ended with ErrorParse and with ErrorGeneral. Those
-// that Explain makes and those of a flag as a prerequisite of another are not among them.
+// that Explain and Try make and those of a flag as a prerequisite of another are not among them.
 func (f *Flag) Errors() (parse, general uint64) {
 	if f.failures == nil {
 		return 0, 0

@@ -95,30 +95,39 @@ func (f *Flag) Urgent() bool { return f.urgent }
 func (f *Flag) EvaluateDefault() Result { return f.settled }
 
 // Evaluate evaluates the flag for c at the time now; nil is an empty context. It never fails and never blocks: whatever goes wrong is
-// in the result. It uses c as working memory, so no other evaluation may use c at the same time.
+// in the result, and is counted, see Errors. It uses c as working memory, so no other evaluation may use c at the same time.
 func (f *Flag) Evaluate(c *Context, now time.Time) (r Result) {
+	f.answer(c, now, &r)
+	if r.ErrorCode != "" {
+		f.failures.count(r.ErrorCode)
+	}
+	return r
+}
+
+// Try is Evaluate for an answer that no application gets: an error is not counted.
+func (f *Flag) Try(c *Context, now time.Time) (r Result) {
+	f.answer(c, now, &r)
+	return r
+}
+
+// answer puts the answer into r, which is zero.
+func (f *Flag) answer(c *Context, now time.Time, r *Result) {
 	if f.rule == nil && len(f.prerequisites) == 0 {
-		if f.settled.ErrorCode != "" {
-			f.failures.count(f.settled.ErrorCode)
-		}
-		return f.settled
+		*r = f.settled
+		return
 	}
 	if c == nil {
 		c = new(Context)
 	}
 	c.begin(f, now)
 	if c.left >= 0 {
-		f.evaluate(c, &r)
+		f.evaluate(c, r)
 	}
 	if c.left < 0 {
-		r = f.exhausted()
-	}
-	if r.ErrorCode != "" {
-		f.failures.count(r.ErrorCode)
+		*r = f.exhausted()
 	}
 	r.TimeDependent, r.ValidUntil = c.clock.result()
 	r.ClockRead = c.clock.read || c.clock.unknown
-	return r
 }
 
 // evaluate puts the answer into r, which is zero: results are large, and copying them would cost as much as a simple rule.

@@ -21,6 +21,7 @@ import (
 type crowd struct {
 	conn    *flagsync.Conn
 	boots   []string
+	share   func() uint32 // of the fleet that is to acknowledge changes, by the last heartbeat
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
@@ -43,7 +44,7 @@ func (b *bench) startCrowd(ctx context.Context, size int) (*crowd, error) {
 	}
 	var err error
 	c.conn, err = flagsync.Connect(ctx, flagsync.ConnectOptions{
-		URL: "nats://" + b.publisher.NATS, Environment: environment, User: environment, InboxPrefix: "_SC." + environment + ".crowd",
+		URL: "nats://" + b.publisher.NATS, Environment: environment, User: environment, InboxPrefix: "_SC." + environment + "." + status.NewBoot(),
 		Keyring: changelog.NewKeyring(b.trust), Name: "crowd", Logger: zerolog.Nop(),
 	})
 	if err != nil {
@@ -53,6 +54,7 @@ func (b *bench) startCrowd(ctx context.Context, size int) (*crowd, error) {
 	if err != nil {
 		return c, err
 	}
+	c.share = func() uint32 { return follower.Status().AckShare }
 	c.running.Go(func() { _ = follower.Run(ctx) }) // fails only when the connection is closed, which ends it
 	c.running.Go(func() { c.goOn(ctx) })
 	return c, nil
@@ -60,12 +62,15 @@ func (b *bench) startCrowd(ctx context.Context, size int) (*crowd, error) {
 
 // goOn reports for everyone, evenly over the time between two reports of one.
 func (c *crowd) goOn(ctx context.Context) {
-	pause := time.NewTicker(status.Interval / time.Duration(len(c.boots)))
+	pause := time.NewTicker(10 * time.Millisecond)
 	defer pause.Stop()
-	for i := 0; ; i++ {
+	began, sent := time.Now(), 0
+	for {
 		select {
-		case <-pause.C:
-			c.send(status.KindState, c.boots[i%len(c.boots)])
+		case now := <-pause.C: // a busy machine is late for some
+			for ; sent < int(now.Sub(began)*time.Duration(len(c.boots))/status.Interval); sent++ {
+				c.send(status.KindState, c.boots[sent%len(c.boots)])
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -93,16 +98,25 @@ func (c *crowd) send(kind status.Kind, boot string) {
 		return
 	}
 	c.n++
-	r := status.Report{Kind: kind, Boot: boot, N: c.n, Position: c.position, State: c.digest}
-	if kind == status.KindState {
-		r.Identity = status.Identity{
-			Pod: "claimed-" + boot, Namespace: "claimed", Node: "node-17", Zone: "zone-b", Application: "claimed", ApplicationVersion: "2.4.1", Program: "devel",
-		}
-		r.Serving, r.UpMs, r.Clients, r.Flags = "live", 1000, map[string]int{"ofrep": 3}, len(c.documents)
-	}
+	r := claim(kind, boot, c.position, c.digest)
+	r.N = c.n
 	if err := status.Send(c.conn, environment, r); err != nil && c.err == nil {
 		c.err = fmt.Errorf("report: %w", err)
 	}
+}
+
+// claim returns a report as sidecars make it.
+func claim(kind status.Kind, boot string, position changelog.Position, digest changelog.Digest) status.Report {
+	r := status.Report{Kind: kind, Boot: boot, N: 1, Position: position, State: digest}
+	if kind != status.KindState {
+		return r
+	}
+	r.Identity = status.Identity{
+		Pod: "claimed-" + boot, Namespace: "claimed", Node: "node-17", Zone: "zone-b", Application: "claimed", ApplicationVersion: "2.4.1", Program: "devel",
+	}
+	age := int64(250)
+	r.Serving, r.AgeMs, r.UpMs, r.Clients, r.Flags = "live", &age, 1000, map[string]int{"ofrep": 3}, 100
+	return r
 }
 
 func (c *crowd) close() {
@@ -170,7 +184,7 @@ func (c *crowd) add(d document.Document) {
 	c.edit.Add(d)
 }
 
-// serve stands at a position from now on, and reports it for everyone.
+// serve stands at a position from now on, and reports it: everyone at first, and then those who are to acknowledge changes.
 func (c *crowd) serve(position changelog.Position, kind status.Kind) {
 	state := c.edit.State()
 	c.edit = state.Edit()
@@ -182,6 +196,8 @@ func (c *crowd) serve(position changelog.Position, kind status.Kind) {
 		kind = status.KindState
 	}
 	for _, boot := range c.boots {
-		c.send(kind, boot)
+		if kind != status.KindAck || status.Within(boot, c.share()) {
+			c.send(kind, boot)
+		}
 	}
 }

@@ -17,6 +17,12 @@ type size struct{ real, claimed int }
 // sizes are the fleets that are measured, one after the other: each begins with the sidecars of the one before.
 var sizes = []size{{10, 0}, {50, 0}, {200, 0}, {200, 800}}
 
+// beyond is a fleet in which not everyone acknowledges changes: about a thousand do, and the others are known from their reports. So each change takes
+// seconds until all are known to serve it, and few are made.
+var beyond = size{200, 4800}
+
+const beyondChanges = 5
+
 // apart is the time between two changes: longer than sidecars may keep an acknowledgement, which saves some when changes come one after the other.
 const apart = 100 * time.Millisecond
 
@@ -26,6 +32,7 @@ type growth struct {
 	times     figures.Durations // from the start of each PUT until wait had the answer that all serve it
 	processor float64           // microseconds of the publisher's for a change and a sidecar
 	memory    int64             // resident, in bytes
+	acks      float64           // of a change
 }
 
 // String is a row of the table.
@@ -34,20 +41,22 @@ func (g growth) String() string {
 	if g.size.claimed > 0 {
 		name += fmt.Sprintf(", %d claimed", g.size.claimed)
 	}
-	return fmt.Sprintf("%-28s %10.1f %10.1f %10.1f %14.1f %14.1f", name, g.times.Milliseconds(50), g.times.Milliseconds(99), g.times.Milliseconds(100),
-		g.processor, float64(g.memory)/1e6)
+	return fmt.Sprintf("%-28s %10.1f %10.1f %10.1f %14.1f %14.1f %10.0f", name, g.times.Milliseconds(50), g.times.Milliseconds(99), g.times.Milliseconds(100),
+		g.processor, float64(g.memory)/1e6, g.acks)
 }
 
 // grow brings the fleet to a size and makes changes.
-func (b *bench) grow(ctx context.Context, s size) (growth, error) {
+func (b *bench) grow(ctx context.Context, s size, changes int) (growth, error) {
 	g := growth{size: s}
 	started, err := b.startSidecars(ctx, s.real-len(b.sidecars))
 	b.sidecars = append(b.sidecars, started...)
 	if err != nil {
 		return g, err
 	}
-	if s.claimed > 0 {
-		if b.claimed, err = b.startCrowd(ctx, s.claimed); err != nil {
+	if more := s.claimed - b.claimedSidecars(); more > 0 {
+		claimed, err := b.startCrowd(ctx, more)
+		b.claimed = append(b.claimed, claimed)
+		if err != nil {
 			return g, err
 		}
 	}
@@ -59,11 +68,15 @@ func (b *bench) grow(ctx context.Context, s size) (growth, error) {
 	if err != nil {
 		return g, err
 	}
+	acks, err := b.acks(ctx)
+	if err != nil {
+		return g, err
+	}
 	before, err := b.publisher.CPU()
 	if err != nil {
 		return g, err
 	}
-	for range b.changes {
+	for range changes {
 		time.Sleep(apart)
 		took, err := b.timeChange(ctx, everyone)
 		if err != nil {
@@ -75,9 +88,27 @@ func (b *bench) grow(ctx context.Context, s size) (growth, error) {
 	if err != nil {
 		return g, err
 	}
-	g.processor = float64((after - before).Microseconds()) / float64(b.changes*everyone)
+	g.processor = float64((after - before).Microseconds()) / float64(changes*everyone)
+	now, err := b.acks(ctx)
+	if err != nil {
+		return g, err
+	}
+	g.acks = (now - acks) / float64(changes)
 	g.memory, err = b.publisher.ResidentBytes()
 	return g, err
+}
+
+// acks returns how many acknowledgements the publisher has had.
+func (b *bench) acks(ctx context.Context) (float64, error) {
+	return b.publisherMetric(ctx, `flagside_fleet_reports_total{environment="prod",kind="ack"}`)
+}
+
+// claimedSidecars returns how many are claimed.
+func (b *bench) claimedSidecars() (n int) {
+	for _, c := range b.claimed {
+		n += len(c.boots)
+	}
+	return n
 }
 
 // timeChange makes a change and waits until the publisher says that all serve it. Then it asks each real sidecar.
@@ -108,7 +139,7 @@ func (b *bench) timeChange(ctx context.Context, everyone int) (time.Duration, er
 
 // reportCost returns the processor time, in microseconds, that a publisher and its server take for a report of a claimed sidecar.
 func (b *bench) reportCost(ctx context.Context) (float64, error) {
-	if b.claimed == nil {
+	if len(b.claimed) == 0 {
 		return 0, errors.New("no sidecars are claimed")
 	}
 	taken := func() (float64, error) {
@@ -122,7 +153,7 @@ func (b *bench) reportCost(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := b.claimed.report(ctx, b.reports); err != nil {
+	if err := b.claimed[0].report(ctx, b.reports); err != nil {
 		return 0, err
 	}
 	var last float64

@@ -39,7 +39,7 @@ func main() {
 	flag.IntVar(&o.reports, "reports", 50_000, "how many reports to measure")
 	flag.IntVar(&o.requests, "requests", 200_000, "how many requests to measure with counts, and without")
 	flag.Parse()
-	os.Exit(measure.Run("fleet", 10*time.Minute, func(ctx context.Context, site measure.Site) error { return run(ctx, site, o) }))
+	os.Exit(measure.Run("fleet", 20*time.Minute, func(ctx context.Context, site measure.Site) error { return run(ctx, site, o) }))
 }
 
 // bench is what all measurements of one run share.
@@ -52,7 +52,7 @@ type bench struct {
 	trust     changelog.Trust
 
 	sidecars []*realSidecar
-	claimed  *crowd // nil in fleets without
+	claimed  []*crowd
 	changed  int    // how many changes were made
 	revision string // of the flag
 	falsely  int    // sidecars that were said to serve a change and did not
@@ -64,22 +64,28 @@ func run(ctx context.Context, site measure.Site, o options) error {
 	if err := b.start(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("%-28s %10s %10s %10s %14s %14s\n", "from PUT to served by all", "p50 ms", "p99 ms", "max ms", "publisher", "publisher")
-	fmt.Printf("%-28s %10s %10s %10s %14s %14s\n", "", "", "", "", "us a sidecar", "MB")
+	constants, err := constants() // before anything else is in the heap
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-28s %10s %10s %10s %14s %14s %10s\n", "from PUT to served by all", "p50 ms", "p99 ms", "max ms", "publisher", "publisher", "acks")
+	fmt.Printf("%-28s %10s %10s %10s %14s %14s %10s\n", "", "", "", "", "us a sidecar", "MB", "a change")
 	var largest growth
 	for _, size := range sizes {
-		found, err := b.grow(ctx, size)
-		if err != nil {
-			return fmt.Errorf("%d sidecars: %w", size.real+size.claimed, err)
+		if largest, err = b.growAndPrint(ctx, size, b.changes); err != nil {
+			return err
 		}
-		fmt.Println(found)
-		largest = found
+	}
+	sampled, err := b.growAndPrint(ctx, beyond, beyondChanges)
+	if err != nil {
+		return err
 	}
 	report, err := b.reportCost(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\na report costs a publisher with its server %.1f us\n", report)
+	fmt.Printf("\na report costs a publisher with its server %.1f us, and is %d bytes on the wire; an acknowledgement is %d; a sidecar takes %.0f bytes of the table\n",
+		report, constants.report, constants.ack, constants.row)
 	counted, err := b.conserve(ctx)
 	if err != nil {
 		return err
@@ -101,8 +107,22 @@ func run(ctx context.Context, site measure.Site, o options) error {
 		figures.Figure{Name: "count_ns", Value: cost.count},
 		figures.Figure{Name: "request_pct", Value: 100 * (cost.with/cost.without - 1)},
 		figures.Figure{Name: "publisher_us_per_report", Value: report},
+		figures.Figure{Name: "table_bytes_per_sidecar", Value: constants.row},
+		figures.Figure{Name: "report_bytes", Value: float64(constants.report)},
+		figures.Figure{Name: "ack_bytes", Value: float64(constants.ack)},
+		figures.Figure{Name: "acks_of_5000", Value: sampled.acks},
 	)
 	return b.verdict(counted)
+}
+
+// growAndPrint is grow, and prints what it found.
+func (b *bench) growAndPrint(ctx context.Context, s size, changes int) (growth, error) {
+	found, err := b.grow(ctx, s, changes)
+	if err != nil {
+		return found, fmt.Errorf("%d sidecars: %w", s.real+s.claimed, err)
+	}
+	fmt.Println(found)
+	return found, nil
 }
 
 // verdict is an error if what must never be was.
@@ -147,7 +167,9 @@ func (b *bench) change(ctx context.Context) (err error) {
 }
 
 func (b *bench) close() {
-	b.claimed.close()
+	for _, c := range b.claimed {
+		c.close()
+	}
 	for _, s := range b.sidecars {
 		s.Kill()
 	}

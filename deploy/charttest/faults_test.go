@@ -68,6 +68,15 @@ func faults() map[string]fault {
 		"FlagsideUsageSinkLost": {"a bucket that refuses for three days", map[string]string{
 			`flagside_usage_sink_lost_reports_total{instance="flags:8017",sink="lake",environment="prod"}`: "0 0 3 3 3",
 		}, "3m", map[string]string{"sink": "lake", "environment": "prod"}, ""},
+		"FlagsideExposuresDropped": {"an experiment without a key", map[string]string{
+			`flagside_usage_exposures_dropped_total{instance="pod-1:8014",reason="no_key"}`: "0+60x40",
+		}, "31m", with(sidecar, "reason", "no_key"), ""},
+		"FlagsideQuestionsForged": {"a question that no publisher has signed", map[string]string{
+			`flagside_preview_questions_total{instance="pod-1:8014",outcome="unsigned"}`: "0 0 1 1 1",
+		}, "3m", sidecar, ""},
+		"FlagsideFleetTooLarge": {"more sidecars than a table holds", map[string]string{
+			`flagside_fleet_dropped_total{instance="flags:8017",environment="prod",why="refused"}`: "0 0 9 9 9",
+		}, "3m", map[string]string{"environment": "prod"}, ""},
 		"FlagsideBreakGlass": {"a change without approval", map[string]string{
 			`flagside_break_glass_total{instance="flags:8017",environment="prod"}`: "0 0 1 1 1",
 		}, "3m", map[string]string{"environment": "prod"}, ""},

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
@@ -375,4 +376,61 @@ func TestImpactOfBulkAnswers(t *testing.T) {
 	if len(i.Flags) != 1 || i.Flags[0].Evaluations != 60 || i.Flags[0].Changed != 60 || i.Flags[0].Changes[0] != (api.ImpactChange{From: "off", To: "on", N: 60}) {
 		t.Errorf("%+v", i)
 	}
+}
+
+// What fails in a preview, or would after the change, is no error of the flag in service: no metric, condition or log line says so, and no evaluation of it
+// counts as use. Requests go on meanwhile.
+func TestPreviewsLeaveNoTraceInService(t *testing.T) {
+	t.Parallel()
+	p := startPreviewed(t)
+	one := p.start("shop", func(o *sidecar.Options) { o.MetricsPerFlag = 10 })
+	p.put(flagID("checkout"), fmt.Sprintf(plainFlag, ""))
+	people := visitors(60)
+	p.traffic(people, "checkout")
+	inService := func() (lines []string) {
+		for line := range strings.Lines(p.management(one, "/metrics")) {
+			if strings.HasPrefix(line, "flagside_evaluations_total") || strings.HasPrefix(line, "flagside_flag_") || strings.HasPrefix(line, "flagside_condition") ||
+				strings.HasPrefix(line, "flagside_usage_series") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	before := inService()
+	failing := fmt.Sprintf(plainFlag, `,"targeting":{"if":[{"==":[{"var":"country"},"fr"]},{"var":"country"}]}`)
+	for i, body := range []string{failing, strings.Replace(failing, "{", `{"description":"another",`, 1)} {
+		impact := p.impact(p.publishers[i], flagID("checkout"), body)
+		if impact.Answered != 1 || len(impact.Flags) != 1 || impact.Flags[0].ErrorsAfter < 20 || !impact.Flags[0].Fails {
+			t.Fatalf("%+v", impact)
+		}
+	}
+	if diff := cmp.Diff(before, inService()); diff != "" || len(before) < 10 {
+		t.Errorf("of %d metrics (-before +after):\n%s", len(before), diff)
+	}
+	if status := p.management(one, "/status"); !strings.Contains(status, `"erringCount":0`) {
+		t.Errorf("the status tells of errors: %s", status)
+	}
+	for line := range strings.Lines(p.logs.String()) {
+		if strings.Contains(line, "checkout") && !strings.Contains(line, `"level":"debug"`) {
+			t.Errorf("the log names the flag: %s", line)
+		}
+	}
+	if got := p.variant(one, "checkout", people[0]); got != "off" {
+		t.Errorf("the flag answers %s", got)
+	}
+}
+
+// management returns what the management port says.
+func (p *previewed) management(s *asked, path string) string {
+	p.t.Helper()
+	response, err := http.Get("http://" + s.ManagementAddr().String() + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(text)
 }

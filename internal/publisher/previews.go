@@ -77,9 +77,9 @@ func (p *previews) known(of [sha256.Size]byte, now time.Time) (preview.Impact, b
 	return found, ok && now.Sub(found.At) < previewKept
 }
 
-// keep remembers what was said to a change, if all have said something.
+// keep remembers what was said to a change, if at least half of those that were asked have counts.
 func (p *previews) keep(of [sha256.Size]byte, i preview.Impact) {
-	if i.Answered == 0 || i.Answered < len(i.Asked) {
+	if i.Answered == 0 || 2*i.Answered < len(i.Asked) {
 		return
 	}
 	p.mu.Lock()
@@ -115,13 +115,16 @@ func (e *environment) impact(ctx context.Context, changes []document.Document, w
 	if known, ok := e.previews.known(of, time.Now()); ok {
 		return known, false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*wait)
+	queued, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	select {
 	case e.previews.asking <- struct{}{}:
 		defer func() { <-e.previews.asking }()
-	case <-ctx.Done():
+	case <-queued.Done():
 		return preview.Impact{Missing: "other previews of the environment wait for answers: try again", At: time.Now()}, false, nil
+	}
+	if known, ok := e.previews.known(of, time.Now()); ok { // the same was asked meanwhile
+		return known, false, nil
 	}
 	i, err = e.ask(ctx, q, wait)
 	if err == nil {

@@ -2,8 +2,12 @@ package publisher_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,7 +77,7 @@ func counts(q preview.Question, boot string, evaluations uint64) preview.Answer 
 	}}
 }
 
-// Counts are for those who may do or propose what they ask about, and for those who read a change request. Each question is logged with who asked.
+// Counts are for those who may do, propose or approve what they ask about. Others cause no question to a sidecar. Each question is logged with who asked.
 func TestWhoMayAskForImpact(t *testing.T) {
 	t.Parallel()
 	r := governed(t, publisher.Options{})
@@ -111,7 +115,13 @@ func TestWhoMayAskForImpact(t *testing.T) {
 		t.Error("the question is not logged with who asked")
 	}
 	q := r.propose("checkout", seen)
-	for _, ask := range []string{"approver", "viewer"} {
+	for _, ask := range []string{"viewer", "looking"} {
+		shown, err := r.as(secretOf(ask)).RequestImpact(t.Context(), "prod", q.ID)
+		if err != nil || shown.Impact != nil || shown.ID != q.ID {
+			t.Errorf("%s: %+v, %v", ask, shown.Impact, err)
+		}
+	}
+	for _, ask := range []string{"approver", "editor"} {
 		shown, err := r.as(secretOf(ask)).RequestImpact(t.Context(), "prod", q.ID)
 		if err != nil || shown.Impact == nil || shown.Impact.Answered != 1 || shown.Impact.Flags[0].Changed != 100 {
 			t.Errorf("%s: %+v, %v", ask, shown.Impact, err)
@@ -146,5 +156,83 @@ func TestSilentSidecarsAreNotWaitedForLong(t *testing.T) {
 	}
 	if took := time.Since(began); took < 50*time.Millisecond {
 		t.Errorf("it was not waited for: %s", took)
+	}
+}
+
+// Where everyone may read, those without credentials have no sidecar asked, and neither have those who may only read. Those who may decide have.
+func TestNoOneCausesQuestionsWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{AnonymousReads: true})
+	seen := r.withFlag()
+	var questions atomic.Int64
+	r.answering("prod", func(preview.Question) []preview.Answer {
+		questions.Add(1)
+		return nil
+	})
+	q := r.propose("checkout", seen)
+	got := r.ask("GET", "/api/v1/environments/prod/requests/"+q.ID+"?impact=true", "", "Authorization", "")
+	if got.status != http.StatusOK || strings.Contains(got.body, `"impact"`) {
+		t.Errorf("a change request: %d %s", got.status, got.body)
+	}
+	body, err := json.Marshal(api.PreviewCommand{Impact: true, Command: api.Command{Type: "put", Key: "checkout", IfMatch: seen, Document: []byte(offDocument)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.ask("POST", "/api/v1/environments/prod/preview", string(body), "Authorization", "", "Content-Type", "application/json"); got.status != http.StatusUnauthorized {
+		t.Errorf("a preview: %d %s", got.status, got.body)
+	}
+	if shown, err := r.as(secretOf("viewer")).RequestImpact(t.Context(), "prod", q.ID); err != nil || shown.Impact != nil {
+		t.Errorf("a viewer: %+v, %v", shown.Impact, err)
+	}
+	if n := questions.Load(); n != 0 {
+		t.Errorf("%d questions", n)
+	}
+	if shown, err := r.as(secretOf("approver")).RequestImpact(t.Context(), "prod", q.ID); err != nil || shown.Impact == nil || questions.Load() != 1 {
+		t.Errorf("an approver: %+v, %v, %d questions", shown.Impact, err, questions.Load())
+	}
+}
+
+// The same preview at twenty callers at once is one question, and twenty different ones are asked one after the other: no answer is of another one.
+func TestPreviewsAtOnce(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	seen := r.withFlag()
+	var questions, together, most atomic.Int64
+	r.answering("prod", func(q preview.Question) []preview.Answer {
+		questions.Add(1)
+		most.Store(max(most.Load(), together.Add(1)))
+		defer together.Add(-1)
+		return []preview.Answer{counts(q, q.To[0], uint64(100*len(q.Documents[0].Body)))}
+	})
+	ask := func(document func(i int) string) {
+		t.Helper()
+		var asking sync.WaitGroup
+		for i := range 20 {
+			asking.Go(func() {
+				body := document(i)
+				command := api.PreviewCommand{Impact: true, WaitMs: 10_000, Command: api.Command{Type: "put", Key: "checkout", IfMatch: seen, Document: []byte(body)}}
+				data, err := json.Marshal(command)
+				if err != nil {
+					t.Error(err)
+				}
+				got := r.ask("POST", "/api/v1/environments/prod/preview", string(data), "Authorization", "Bearer "+secretOf("editor"), "Content-Type", "application/json")
+				var found api.Preview
+				err = json.Unmarshal([]byte(got.body), &found)
+				if err != nil || found.Impact == nil || len(found.Impact.Flags) != 1 || found.Impact.Flags[0].Evaluations != uint64(100*len(body)) {
+					t.Errorf("%d: %s, %v", i, got.body, err)
+				}
+			})
+		}
+		asking.Wait()
+	}
+	ask(func(int) string { return offDocument })
+	if n := questions.Load(); n != 1 {
+		t.Errorf("the same twenty times are %d questions", n)
+	}
+	ask(func(i int) string {
+		return strings.Replace(offDocument, "{", fmt.Sprintf(`{"description":%q,`, strings.Repeat("x", i+1)), 1)
+	})
+	if n := questions.Load(); n != 21 || most.Load() > 1 {
+		t.Errorf("%d questions, of which %d at once", n, most.Load())
 	}
 }

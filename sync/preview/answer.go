@@ -26,8 +26,8 @@ const (
 	// anything of it but how often it was evaluated.
 	MinSamples = 20
 	// MinCount is the least number of remembered evaluations that is told as it is.
-	// A smaller number of changes becomes this one or 0 at random, so that it is right
-	// on average; a smaller number of errors always becomes this one.
+	// A smaller number of changes or errors becomes this one or 0 at random, so that it
+	// is right on average. That there are errors at all is told in any case.
 	MinCount = 5
 )
 
@@ -41,7 +41,13 @@ const (
 	RefusedEpoch    Refusal = "epoch"     // it serves another history
 	RefusedNotReady Refusal = "not-ready" // it has nothing to answer applications from, or ends
 	RefusedInvalid  Refusal = "invalid"   // the documents do not compile there
+	RefusedClock    Refusal = "clock"     // its clock is Validity or more from the time of the question
 )
+
+// Refusals returns all of them.
+func Refusals() []Refusal {
+	return []Refusal{RefusedBusy, RefusedBehind, RefusedEpoch, RefusedNotReady, RefusedInvalid, RefusedClock}
+}
 
 // Answer is what one sidecar says to a question: counts, and the names of flags,
 // variants and applications. Unknown members are ignored, because it will grow.
@@ -50,6 +56,10 @@ type Answer struct {
 	ID      string  `json:"id"`   // of the question
 	Boot    string  `json:"boot"` // of the sidecar
 	Refused Refusal `json:"refused,omitempty"`
+
+	// AheadMs is how far the clock there is ahead of the time of the question, negative if
+	// it is behind; told with RefusedClock only.
+	AheadMs int64 `json:"aheadMs,omitzero"`
 
 	SinceMs      int64    `json:"sinceMs,omitzero"` // how far back evaluations are remembered
 	Applications []string `json:"applications,omitempty"`
@@ -71,6 +81,8 @@ type Flag struct {
 	// ErrorsBefore and ErrorsAfter are how many fail as things are, and would.
 	ErrorsBefore uint64 `json:"errorsBefore,omitzero"`
 	ErrorsAfter  uint64 `json:"errorsAfter,omitzero"`
+	// Fails is true if any of them would fail, also where ErrorsAfter is 0.
+	Fails bool `json:"fails,omitzero"`
 }
 
 // Change is how many evaluations would get another answer, of one kind. An empty

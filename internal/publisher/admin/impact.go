@@ -7,6 +7,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/preview"
@@ -32,10 +33,15 @@ func (s *server) impactOf(ctx context.Context, environment string, found decide.
 	return s.impact(ctx, environment, changes, time.Duration(waitMs)*time.Millisecond)
 }
 
-// impactOfRequest is impactOf for a change request that can still be applied.
-func (s *server) impactOfRequest(ctx context.Context, environment string, r requests.Request) (*api.Impact, error) {
-	if r.Status != requests.Open {
+// impactOfRequest is impactOf for a change request that can still be applied, and that its caller may propose, approve or apply. Who may only read it
+// has no sidecar asked.
+func (s *server) impactOfRequest(ctx context.Context, service *control.Service, environment string, r requests.Request) (*api.Impact, error) {
+	if r.Status != requests.Open || caller(ctx).ID == "" {
 		return nil, nil
+	}
+	may, err := service.MayTake(ctx, decide.Origin{Principal: caller(ctx)}, r)
+	if err != nil || !may {
+		return nil, err
 	}
 	var changes []document.Document
 	for _, c := range r.Proposal.Changes {
@@ -59,6 +65,10 @@ func newImpact(i *preview.Impact) *api.Impact {
 	out := &api.Impact{
 		Answered: i.Answered, Asked: len(i.Asked), Sidecars: i.Sidecars, InProcess: i.InProcess, Applications: append([]string{}, i.Applications...),
 		SinceSeconds: int64(i.Since / time.Second), Partial: i.Partial, Flags: []api.ImpactFlag{}, MoreFlags: i.MoreFlags, Missing: i.Missing, At: i.At.UTC(),
+		Unanswered: i.Unanswered,
+	}
+	for _, c := range i.Clocks {
+		out.Clocks = append(out.Clocks, api.ImpactClock{Name: c.Name, Namespace: c.Namespace, AheadSeconds: int64(c.Ahead / time.Second)})
 	}
 	for why, n := range i.Refused {
 		if out.Refused == nil {
@@ -69,7 +79,7 @@ func newImpact(i *preview.Impact) *api.Impact {
 	for _, f := range i.Flags {
 		flag := api.ImpactFlag{
 			Key: f.Key, Evaluations: f.Evaluations, TooFew: f.TooFew, Samples: f.Samples, Changed: f.Changed, Changes: []api.ImpactChange{},
-			ErrorsBefore: f.ErrorsBefore, ErrorsAfter: f.ErrorsAfter,
+			ErrorsBefore: f.ErrorsBefore, ErrorsAfter: f.ErrorsAfter, Fails: f.Fails,
 		}
 		for _, c := range f.Changes {
 			flag.Changes = append(flag.Changes, api.ImpactChange(c))

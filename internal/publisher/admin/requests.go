@@ -180,7 +180,7 @@ func (s *server) getRequest(ctx context.Context, in *getRequest) (*content[api.C
 	r, err := service.Request(ctx, in.Request)
 	shown, err := s.showRequest(ctx, service, r, err)
 	if err == nil && in.Impact {
-		shown.Body.Impact, err = s.impactOfRequest(ctx, in.Environment, r)
+		shown.Body.Impact, err = s.impactOfRequest(ctx, service, in.Environment, r)
 	}
 	return shown, err
 }

@@ -15,6 +15,8 @@ import (
 const (
 	// shownFlags and shownTransitions are how many flags, and changes of each, are told of one by one.
 	shownFlags, shownTransitions = 20, 5
+	// shownClocks and shownApplications are likewise.
+	shownClocks, shownApplications = 5, 10
 	// otherVariants is what stands for variants that a sidecar had no room for.
 	otherVariants = "…"
 )
@@ -27,10 +29,10 @@ func impactLines(i *api.Impact) []string {
 	case i.Missing != "":
 		return []string{"impact on recent evaluations: not known: " + printable(i.Missing)}
 	case i.Answered == 0:
-		return []string{"impact on recent evaluations: not known: " + silence(i)}
+		return append([]string{fmt.Sprintf("impact on recent evaluations: not known: no sidecar has counts, of %d that were asked", i.Asked)}, unanswered(i)...)
 	}
-	lines := []string{fmt.Sprintf("impact on recent evaluations: answered by %d of %s%s, about the last %s",
-		i.Answered, counted(i.Asked, "sidecar", "sidecars"), ofAll(i), minutes(i.SinceSeconds))}
+	lines := []string{fmt.Sprintf("impact on recent evaluations: answered by %d of %s%s%s, about the last %s",
+		i.Answered, counted(i.Asked, "sidecar", "sidecars"), ofAll(i), inServices(i, len(i.Flags) != 1), minutes(i.SinceSeconds))}
 	for _, f := range i.Flags[:min(len(i.Flags), shownFlags)] {
 		lines = append(lines, "  flag "+printable(f.Key)+": "+flagImpact(i, f))
 	}
@@ -43,23 +45,86 @@ func impactLines(i *api.Impact) []string {
 	if i.Partial {
 		lines = append(lines, "  some sidecars looked at a part of what they remember, for lack of time")
 	}
+	lines = append(lines, unanswered(i)...)
 	if i.InProcess > 0 {
 		lines = append(lines, fmt.Sprintf("  not in it: %s by themselves", counted(i.InProcess, "client that evaluates", "clients that evaluate")))
 	}
 	return lines
 }
 
-// silence says why no sidecar has counts.
-func silence(i *api.Impact) string {
-	text := fmt.Sprintf("none of %s that were asked has answered in time; sidecars of older versions and those with --preview=false do not", counted(i.Asked, "sidecar", "sidecars"))
-	if len(i.Refused) == 0 {
-		return text
+// unanswered says which sidecars have no counts, and why, as far as they say that.
+func unanswered(i *api.Impact) (lines []string) {
+	silent := i.Asked - i.Answered
+	for _, why := range slices.Sorted(maps.Keys(i.Refused)) {
+		n := i.Refused[why]
+		silent -= n
+		lines = append(lines, fmt.Sprintf("  %s: %s", counted(n, "sidecar has no counts", "sidecars have no counts"), refusalText(why)))
 	}
-	var why []string
-	for _, reason := range slices.Sorted(maps.Keys(i.Refused)) {
-		why = append(why, fmt.Sprintf("%d %s", i.Refused[reason], printable(reason)))
+	if silent > 0 {
+		lines = append(lines, fmt.Sprintf("  %s in time; those of older versions and with --preview=false do not answer",
+			counted(silent, "sidecar has not answered", "sidecars have not answered")))
 	}
-	return fmt.Sprintf("no sidecar of %d that were asked has counts: %s", i.Asked, strings.Join(why, ", "))
+	for _, c := range i.Clocks[:min(len(i.Clocks), shownClocks)] {
+		lines = append(lines, "  "+clockText(c))
+	}
+	if i.Answered > 0 && len(i.Unanswered) > 0 {
+		lines = append(lines, "  not known: what evaluations of "+applicationsText(i.Unanswered)+" would get")
+	}
+	return lines
+}
+
+// refusalText says why a sidecar has no counts.
+func refusalText(why string) string {
+	switch why {
+	case "busy":
+		return "asked too often within a minute, try again later"
+	case "behind":
+		return "they do not serve the newest revision yet"
+	case "epoch":
+		return "they serve another history"
+	case "not-ready":
+		return "they are not ready"
+	case "invalid":
+		return "they cannot compile the change, look at their versions"
+	case "clock":
+		return "their clock and that of the publisher differ by more than a minute"
+	default: // of a later version
+		return printable(why)
+	}
+}
+
+func clockText(c api.ImpactClock) string {
+	where := printable(c.Name)
+	if c.Namespace != "" {
+		where += " in " + printable(c.Namespace)
+	}
+	way, by := "ahead of", c.AheadSeconds
+	if by < 0 {
+		way, by = "behind", -by
+	}
+	return fmt.Sprintf("the clock of %s is %s %s that of the publisher: set the one that is wrong", where, minutes(by), way)
+}
+
+func applicationsText(names []string) string {
+	var texts []string
+	for _, name := range names[:min(len(names), shownApplications)] {
+		if name == "" {
+			name = "applications without a name"
+		}
+		texts = append(texts, printable(name))
+	}
+	if more := len(names) - shownApplications; more > 0 {
+		texts = append(texts, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// inServices says how many applications have asked, if that is to be said here.
+func inServices(i *api.Impact, here bool) string {
+	if n := len(i.Applications); n > 0 && here {
+		return " in " + counted(n, "service", "services")
+	}
+	return ""
 }
 
 // ofAll says how many sidecars there are, if not all were asked.
@@ -77,10 +142,10 @@ func minutes(seconds int64) string {
 	return fmt.Sprintf("%d min", seconds/int64(time.Minute/time.Second))
 }
 
-// flagImpact says what would come of the evaluations of one flag.
+// flagImpact says what would come of the evaluations of one flag, and of how many samples that is known.
 func flagImpact(i *api.Impact, f api.ImpactFlag) string {
 	about := ""
-	if i.Asked < i.Sidecars {
+	if i.Answered < i.Sidecars || uint64(max(f.Samples, 0)) < f.Evaluations {
 		about = "about "
 	}
 	switch {
@@ -89,11 +154,10 @@ func flagImpact(i *api.Impact, f api.ImpactFlag) string {
 	case f.Evaluations == 0:
 		return fmt.Sprintf("%s%s recent evaluations, too few to tell", about, grouped(f.TooFew))
 	}
-	where := ""
-	if n := len(i.Applications); n > 0 {
-		where = " in " + counted(n, "service", "services")
+	text := fmt.Sprintf("of %s%s recent evaluations%s %s; %s", about, grouped(f.Evaluations), inServices(i, len(i.Flags) == 1), transitions(f), failures(f))
+	if about != "" {
+		text += fmt.Sprintf("; from %s", counted(f.Samples, "sample", "samples"))
 	}
-	text := fmt.Sprintf("of %s%s recent evaluations%s %s; %s", about, grouped(f.Evaluations), where, transitions(f), failures(f))
 	if f.TooFew > 0 {
 		text += fmt.Sprintf("; %s more where too few are remembered", grouped(f.TooFew))
 	}
@@ -114,7 +178,7 @@ func transitions(f api.ImpactFlag) string {
 	}
 	switch {
 	case len(texts) == 0:
-		return "none changes"
+		return "none or few change" // a few samples may be told as none
 	case f.Changed > shown:
 		texts = append(texts, percentage(f.Changed-shown, f.Evaluations)+" otherwise")
 	}
@@ -143,8 +207,11 @@ func variantText(name string) string {
 
 func failures(f api.ImpactFlag) string {
 	text := grouped(f.ErrorsAfter) + " errors"
-	if f.ErrorsAfter == 1 {
+	switch {
+	case f.ErrorsAfter == 1:
 		text = "1 error"
+	case f.ErrorsAfter == 0 && f.Fails:
+		text = "few errors"
 	}
 	if f.ErrorsBefore > 0 {
 		text += ", " + grouped(f.ErrorsBefore) + " now"

@@ -16,6 +16,9 @@ type Impact struct {
 	// Answered is how many of those that were asked have counts, and Refused how many have none, by why.
 	Answered int
 	Refused  map[preview.Refusal]int
+	// Unanswered are the applications of which none that was asked has counts, by name: nothing is known of them.
+	Unanswered []string
+	Clocks     []Clock
 	// Applications are those that asked for flags, by name.
 	Applications []string
 	// Since is how far back the oldest memory goes.
@@ -29,8 +32,11 @@ type Impact struct {
 	At      time.Time
 }
 
-// Estimated reports whether counts are an estimate for sidecars that were not asked, too.
-func (i *Impact) Estimated() bool { return len(i.Asked) < i.Sidecars }
+// Clock is the clock of a sidecar that has refused to answer because it and that of the publisher differ too much.
+type Clock struct {
+	Name, Namespace string        // of the sidecar
+	Ahead           time.Duration // of the publisher's; negative if it is behind
+}
 
 // Flag is what would come of the evaluations of one flag.
 type Flag struct {
@@ -42,35 +48,43 @@ type Flag struct {
 	Changes             []preview.Change // the most frequent first
 	ErrorsBefore        uint64
 	ErrorsAfter         uint64
+	Fails               bool // whether any would fail, also where ErrorsAfter is 0
 }
 
 // flagSum sums up one flag.
 type flagSum struct {
 	evaluations, tooFew, before, after float64
 	samples                            int
+	fails                              bool
 	changes                            map[change]float64
 }
 
 type change struct{ from, to string }
 
-// Sum sums up answers of a sample of sidecars. Answers of others, and second ones, do not count.
+// Sum sums up answers of a sample of sidecars. Answers of others, and second ones, do not count. Those that have counts stand for those of the same
+// application that have none, too.
 func Sum(s Sample, answers []preview.Answer, at time.Time) Impact {
 	out := Impact{Sample: s, Refused: make(map[preview.Refusal]int), At: at}
 	waiting := make(map[string]Asked)
 	for _, one := range s.Asked {
 		waiting[one.Boot] = one
 	}
-	sums := make(map[string]*flagSum)
+	var counted []counts
 	for _, a := range answers {
 		asked, ok := waiting[a.Boot]
 		delete(waiting, a.Boot)
 		switch {
 		case !ok:
 		case a.Refused != "":
-			out.Refused[a.Refused]++
+			out.refuse(&a, asked)
 		default:
-			out.add(&a, asked, sums)
+			counted = append(counted, counts{answer: a, of: asked})
 		}
+	}
+	sums := make(map[string]*flagSum)
+	scales := out.standIns(counted)
+	for _, c := range counted {
+		out.add(&c.answer, c.of.Scale*scales[c.of.of()], sums)
 	}
 	slices.Sort(out.Applications)
 	out.Applications = slices.Compact(out.Applications)
@@ -86,8 +100,45 @@ func Sum(s Sample, answers []preview.Answer, at time.Time) Impact {
 	return out
 }
 
-// add adds an answer.
-func (i *Impact) add(a *preview.Answer, asked Asked, sums map[string]*flagSum) {
+// counts are an answer with counts, and of which sidecar.
+type counts struct {
+	answer preview.Answer
+	of     Asked
+}
+
+// refuse notes why a sidecar has no counts.
+func (i *Impact) refuse(a *preview.Answer, asked Asked) {
+	i.Refused[a.Refused]++
+	if a.Refused == preview.RefusedClock {
+		ahead := time.Duration(max(min(a.AheadMs, math.MaxInt32), -math.MaxInt32)) * time.Millisecond
+		i.Clocks = append(i.Clocks, Clock{Name: asked.Name, Namespace: asked.Namespace, Ahead: ahead})
+	}
+}
+
+// standIns returns, of each application, how many sidecars were asked for each that has counts, and notes the applications of which none has.
+func (i *Impact) standIns(counted []counts) map[application]float64 {
+	asked, answered := make(map[application]float64), make(map[application]float64)
+	for _, one := range i.Asked {
+		asked[one.of()]++
+	}
+	for _, c := range counted {
+		answered[c.of.of()]++
+	}
+	scales := make(map[application]float64)
+	for of, n := range asked {
+		if answered[of] == 0 {
+			i.Unanswered = append(i.Unanswered, of.name)
+			continue
+		}
+		scales[of] = n / answered[of]
+	}
+	slices.Sort(i.Unanswered)
+	i.Unanswered = slices.Compact(i.Unanswered)
+	return scales
+}
+
+// add adds an answer, which stands for so many sidecars.
+func (i *Impact) add(a *preview.Answer, scale float64, sums map[string]*flagSum) {
 	i.Answered++
 	i.Partial = i.Partial || a.Partial
 	i.Since = max(i.Since, time.Duration(min(a.SinceMs, math.MaxInt32))*time.Millisecond)
@@ -97,7 +148,7 @@ func (i *Impact) add(a *preview.Answer, asked Asked, sums map[string]*flagSum) {
 		if sums[f.Key] == nil {
 			sums[f.Key] = &flagSum{changes: make(map[change]float64)}
 		}
-		sums[f.Key].add(&f, asked.Scale)
+		sums[f.Key].add(&f, scale)
 	}
 }
 
@@ -108,6 +159,7 @@ func (s *flagSum) add(f *preview.Flag, scale float64) {
 	}
 	s.evaluations += float64(f.Evaluations) * scale
 	s.samples += f.Samples
+	s.fails = s.fails || f.Fails || f.ErrorsAfter > 0
 	s.before += float64(f.ErrorsBefore) * scale
 	s.after += float64(f.ErrorsAfter) * scale
 	for _, c := range f.Changes {
@@ -118,6 +170,7 @@ func (s *flagSum) add(f *preview.Flag, scale float64) {
 func (s *flagSum) flag(key string) Flag {
 	f := Flag{
 		Key: key, Evaluations: round(s.evaluations), TooFew: round(s.tooFew), Samples: s.samples, ErrorsBefore: round(s.before), ErrorsAfter: round(s.after),
+		Fails: s.fails,
 	}
 	var changed float64
 	for c, n := range s.changes {

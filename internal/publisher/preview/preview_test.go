@@ -59,7 +59,12 @@ func TestSamplesStandForTheFleet(t *testing.T) {
 // Answers are summed up with what each stands for. Those of others, second ones, and refusals add nothing.
 func TestAnswersAreSummedUp(t *testing.T) {
 	t.Parallel()
-	s := Sample{Sidecars: 12, Asked: []Asked{{Boot: "a", Scale: 2}, {Boot: "b", Scale: 10}, {Boot: "c", Scale: 1}, {Boot: "d", Scale: 1}}}
+	s := Sample{Sidecars: 14, Asked: []Asked{
+		{Boot: "a", Application: "shop", Scale: 2},
+		{Boot: "b", Application: "cart", Scale: 10},
+		{Boot: "c", Name: "search-1", Namespace: "x", Application: "search", Scale: 1},
+		{Boot: "d", Application: "search", Scale: 1},
+	}}
 	flag := wire.Flag{Key: "f", Evaluations: 100, Samples: 50, ErrorsAfter: 5, Changes: []wire.Change{{From: "off", To: "on", N: 20}}}
 	few := wire.Flag{Key: "f", Evaluations: 7, Samples: 7}
 	at := time.Unix(1, 0)
@@ -68,14 +73,37 @@ func TestAnswersAreSummedUp(t *testing.T) {
 		{Boot: "a", Flags: []wire.Flag{flag}},
 		{Boot: "x", Flags: []wire.Flag{flag}},
 		{Boot: "b", SinceMs: 9000, Applications: []string{"cart", "shop"}, Flags: []wire.Flag{few}, Partial: true},
-		{Boot: "c", Refused: wire.RefusedBusy},
+		{Boot: "c", Refused: wire.RefusedClock, AheadMs: -90_000},
+		{Boot: "d", Refused: wire.RefusedBusy},
 	}, at)
 	want := Impact{
-		Sample: s, Answered: 2, Refused: map[wire.Refusal]int{wire.RefusedBusy: 1}, Applications: []string{"cart", "shop"}, Since: 9 * time.Second, Partial: true, At: at,
-		Flags: []Flag{{Key: "f", Evaluations: 200, TooFew: 70, Samples: 50, Changed: 40, ErrorsAfter: 10, Changes: []wire.Change{{From: "off", To: "on", N: 40}}}},
+		Sample: s, Answered: 2, Refused: map[wire.Refusal]int{wire.RefusedBusy: 1, wire.RefusedClock: 1}, Unanswered: []string{"search"},
+		Clocks: []Clock{{Name: "search-1", Namespace: "x", Ahead: -90 * time.Second}}, Applications: []string{"cart", "shop"}, Since: 9 * time.Second, Partial: true, At: at,
+		Flags: []Flag{{Key: "f", Evaluations: 200, TooFew: 70, Samples: 50, Changed: 40, ErrorsAfter: 10, Fails: true, Changes: []wire.Change{{From: "off", To: "on", N: 40}}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Sidecars that have counts stand for those of their application that have none, so that sums are those of the fleet.
+func TestSilentOnesAreStoodInFor(t *testing.T) {
+	t.Parallel()
+	f := fleet.Fleet{Sidecars: append(sidecars("shop", 90), sidecars("cart", 30)...)}
+	s := Choose(f, MaxAsked, rand.New(rand.NewPCG(1, 1)))
+	var answers []wire.Answer
+	for i, one := range s.Asked {
+		evaluations := uint64(100)
+		if one.Application == "cart" {
+			evaluations = 10
+		}
+		if i%3 > 0 {
+			answers = append(answers, wire.Answer{Boot: one.Boot, Flags: []wire.Flag{{Key: "f", Evaluations: evaluations, Samples: 20}}})
+		}
+	}
+	got := Sum(s, answers, time.Unix(1, 0))
+	if len(answers) > 27 || got.Answered != len(answers) || len(got.Flags) != 1 || got.Flags[0].Evaluations != 90*100+30*10 || len(got.Unanswered) > 0 {
+		t.Errorf("%d answers: %+v", len(answers), got)
 	}
 }
 

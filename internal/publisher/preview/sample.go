@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/flagside/flagside/internal/publisher/fleet"
+	"github.com/flagside/flagside/sync/status"
 )
 
 // MaxAsked is how many sidecars are asked at most.
@@ -15,11 +16,15 @@ const MaxAsked = 40
 // Asked is a sidecar that is asked.
 type Asked struct {
 	Boot string
+	// Name and Namespace are what people call it.
+	Name, Namespace string
 	// Application is what it answers for, empty if it does not say.
 	Application string
 	// Scale is how many sidecars of the fleet it stands for.
 	Scale float64
 }
+
+func (a Asked) of() application { return application{a.Namespace, a.Application} }
 
 // Sample is who is asked, and of how many.
 type Sample struct {
@@ -41,7 +46,7 @@ func Choose(f fleet.Fleet, most int, random *rand.Rand) Sample {
 			continue
 		}
 		s.Sidecars++
-		s.InProcess += one.Report.Clients["flagd-sync"]
+		s.InProcess += one.Report.Clients[status.FaceSync]
 		of := application{one.Report.Identity.Namespace, one.Report.Identity.Application}
 		groups[of] = append(groups[of], one)
 	}
@@ -80,7 +85,7 @@ func spread(groups map[application][]fleet.Sidecar, order []application, most in
 	for _, of := range chosen {
 		scale := float64(len(groups[of])) / float64(taken[of]) * float64(len(order)) / float64(len(chosen))
 		for _, one := range groups[of][:taken[of]] {
-			asked = append(asked, Asked{Boot: one.Report.Boot, Application: of.name, Scale: scale})
+			asked = append(asked, Asked{Boot: one.Report.Boot, Name: fleet.Name(one.Report.Identity), Namespace: of.namespace, Application: of.name, Scale: scale})
 		}
 	}
 	return asked

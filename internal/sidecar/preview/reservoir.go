@@ -25,10 +25,12 @@ const (
 	MaxContext = 4 << 10
 	// MaxBytes is how much memory the sample takes.
 	MaxBytes = 4 << 20
-	// Of each window, flag and sample, beside the bytes of names and contexts.
-	poolSize, sampleSize = 256, 80
-	// busyRate is from how many evaluations a second on only some are looked at.
-	busyRate = 256
+	// Of each pool, with its place in a map, and of each sample that a pool has room for, beside the bytes of names and contexts.
+	poolSize, sampleSize = 256, 48
+	// lanes is into how many parts flags are divided, so that one that is asked for all the time takes no places of the others.
+	lanes = 64
+	// busyRate is from how many evaluations a second in a lane on only some are looked at, and burst how many may come at once after a quiet time.
+	busyRate, burst = 32, 256
 	// idleShift is how much more is looked at, as a power of two, after a second or more in which nothing was.
 	idleShift = 6
 )
@@ -38,9 +40,8 @@ const (
 // Each window has a priority sample of the evaluations of each flag: each evaluation has its weight divided by a random number as priority, those with
 // the highest are kept, and the highest that was dropped is the least that each of the others stands for. Sums over such a sample are right on average.
 type Reservoir struct {
-	// threshold is the share of evaluations that are looked at, of 2^64. It falls while there are many.
-	threshold atomic.Uint64
-	now       func() time.Time
+	lanes [lanes + 1]lane // of flags, and the last of all flags at once
+	now   func() time.Time
 
 	mu      sync.Mutex // guards what follows; evaluations never wait for it
 	random  *rand.Rand
@@ -51,12 +52,18 @@ type Reservoir struct {
 	bytes   int
 	count   int // of samples
 	closed  bool
+}
+
+// lane decides which of the evaluations of some flags are looked at.
+type lane struct {
+	threshold atomic.Uint64 // the share that is, of 2^64. It falls while there are many
 
 	second int64 // in which looked counts
 	looked int
+	credit int // how many more are looked at before fewer are
 }
 
-// poolKey names what one request asks for: a flag, or all flags of a set, or of all.
+// poolKey names what one request asks for: a flag, perhaps only if it is in a set, or all flags of a set, or of all.
 type poolKey struct {
 	flag string
 	set  string
@@ -67,13 +74,31 @@ type kind uint8
 
 const (
 	oneFlag kind = iota
+	oneFlagOfSet
 	flagsOfSet
 	allFlags
 )
 
 type pool struct {
-	kept []sample
-	tau  float64 // the highest priority that was dropped
+	kept     []sample
+	contexts int     // bytes of them
+	tau      float64 // the highest priority that was dropped
+}
+
+func (p *pool) size() int { return cap(p.kept)*sampleSize + p.contexts }
+
+// drop drops a sample. The order of the others does not matter.
+func (p *pool) drop(i int) {
+	end := len(p.kept) - 1
+	p.tau = max(p.tau, p.kept[i].priority)
+	p.contexts -= cap(p.kept[i].context)
+	p.kept[i], p.kept[end] = p.kept[end], sample{}
+	p.kept = p.kept[:end]
+}
+
+func (p *pool) add(s sample) {
+	p.kept = append(p.kept, s)
+	p.contexts += cap(s.context)
 }
 
 // sample is one evaluation.
@@ -94,33 +119,46 @@ func NewReservoir(now func() time.Time, seed uint64) *Reservoir {
 	}
 	r := &Reservoir{now: now, random: rand.New(rand.NewPCG(seed, 0)), kept: maxKept, began: now()} // #nosec G404 -- as above
 	r.window = r.began.UnixNano() / int64(windowLength)
-	r.threshold.Store(math.MaxUint64)
+	for i := range r.lanes {
+		r.lanes[i].threshold.Store(math.MaxUint64)
+	}
 	return r
 }
 
-// Wants reports whether an evaluation is to be offered to Keep. It costs one random number, takes no lock and allocates nothing.
-func (r *Reservoir) Wants() bool {
-	return r != nil && rand.Uint64() <= r.threshold.Load() // #nosec G404 -- as above
-}
+// laneOf returns that of a flag. Equal flags are in the same one until they change.
+func (r *Reservoir) laneOf(flag *eval.Flag) *lane { return &r.lanes[flag.Generation()%lanes] }
 
-// Keep takes an evaluation of a flag that was wanted. It copies the context if it keeps it.
-func (r *Reservoir) Keep(flag *eval.Flag, context []byte, a usage.Application) {
-	r.offer(poolKey{flag: flag.Key()}, context, a)
+func (l *lane) wants() bool { return rand.Uint64() <= l.threshold.Load() } // #nosec G404 -- as above
+
+// Wants reports whether an evaluation of a flag is to be offered to Keep. It costs one random number, takes no lock and allocates nothing.
+func (r *Reservoir) Wants(flag *eval.Flag) bool { return r != nil && r.laneOf(flag).wants() }
+
+// WantsAll is Wants for an evaluation of all flags, or of all of a set.
+func (r *Reservoir) WantsAll() bool { return r != nil && r.lanes[lanes].wants() }
+
+// Keep takes an evaluation of a flag that was wanted, and that was asked for on the condition that it is in its flag set, or without one. It copies the
+// context if it keeps it.
+func (r *Reservoir) Keep(flag *eval.Flag, ofSet bool, context []byte, a usage.Application) {
+	key := poolKey{flag: flag.Key()}
+	if ofSet {
+		key.set, key.kind = flag.SetID(), oneFlagOfSet
+	}
+	r.offer(r.laneOf(flag), key, context, a)
 }
 
 // KeepSet takes an evaluation of all flags of a flag set; those without one are of the empty set.
 func (r *Reservoir) KeepSet(set, context []byte, a usage.Application) {
 	if len(set) <= MaxContext {
-		r.offer(poolKey{set: string(set), kind: flagsOfSet}, context, a)
+		r.offer(&r.lanes[lanes], poolKey{set: string(set), kind: flagsOfSet}, context, a)
 	}
 }
 
 // KeepAll takes an evaluation of all flags.
 func (r *Reservoir) KeepAll(context []byte, a usage.Application) {
-	r.offer(poolKey{kind: allFlags}, context, a)
+	r.offer(&r.lanes[lanes], poolKey{kind: allFlags}, context, a)
 }
 
-func (r *Reservoir) offer(key poolKey, context []byte, a usage.Application) {
+func (r *Reservoir) offer(l *lane, key poolKey, context []byte, a usage.Application) {
 	if len(context) > MaxContext || !r.mu.TryLock() {
 		return
 	}
@@ -129,44 +167,52 @@ func (r *Reservoir) offer(key poolKey, context []byte, a usage.Application) {
 		return
 	}
 	now := r.now()
-	weight := r.pace(now)
+	weight := l.pace(now)
 	r.turn(now)
 	p := r.poolOf(key)
 	s := sample{weight: weight, priority: weight / (1 - r.random.Float64()), application: a}
-	if len(p.kept) >= r.kept {
-		i := lowest(p.kept)
-		if s.priority <= p.kept[i].priority {
-			p.tau = max(p.tau, s.priority)
-			return
-		}
-		p.tau = max(p.tau, p.kept[i].priority)
-		r.bytes -= sampleSize + len(p.kept[i].context)
-		r.count--
-		p.kept[i] = p.kept[len(p.kept)-1]
-		p.kept = p.kept[:len(p.kept)-1]
+	if len(p.kept) >= r.kept && s.priority <= p.kept[lowest(p.kept)].priority {
+		p.tau = max(p.tau, s.priority)
+		return
 	}
-	s.context = append(make([]byte, 0, len(context)), context...)
-	p.kept = append(p.kept, s)
-	r.bytes += sampleSize + len(s.context)
+	r.bytes -= p.size()
+	if len(p.kept) >= r.kept {
+		p.drop(lowest(p.kept))
+		r.count--
+	}
+	s.context = append([]byte(nil), context...)
+	p.add(s)
+	r.bytes += p.size()
 	r.count++
 	r.fit()
 }
 
 // pace returns what one evaluation stands for, and has fewer looked at while there are many.
-func (r *Reservoir) pace(now time.Time) (weight float64) {
-	threshold := r.threshold.Load()
+func (l *lane) pace(now time.Time) (weight float64) {
+	threshold := l.threshold.Load()
 	weight = math.MaxUint64 / float64(threshold)
-	if second := now.Unix(); second != r.second {
-		if r.looked < busyRate/4 && threshold != math.MaxUint64 {
-			r.threshold.Store(threshold<<1 | 1)
+	if second := now.Unix(); second != l.second {
+		if l.looked < busyRate/4 && threshold != math.MaxUint64 {
+			l.threshold.Store(threshold<<1 | 1)
 		}
-		r.second, r.looked = second, 0
+		l.credit = int(min(int64(l.credit)+busyRate*max(second-l.second, 1), burst))
+		l.second, l.looked = second, 0
 	}
-	if r.looked++; r.looked > busyRate {
-		r.threshold.Store(threshold>>1 | 1)
-		r.looked = 0
+	l.looked++
+	if l.credit--; l.credit <= 0 {
+		l.threshold.Store(threshold>>1 | 1)
+		l.credit = busyRate
 	}
 	return weight
+}
+
+// rise has more looked at if nothing was for a while.
+func (l *lane) rise(now time.Time) {
+	if now.Unix()-l.second <= 1 {
+		return
+	}
+	threshold := min(l.threshold.Load(), math.MaxUint64>>idleShift)
+	l.threshold.Store(threshold<<idleShift | (1<<idleShift - 1))
 }
 
 // turn lets go of what is too old.
@@ -191,11 +237,8 @@ func (r *Reservoir) turn(now time.Time) {
 // drop lets go of a window.
 func (r *Reservoir) drop(i int) {
 	for key, p := range r.windows[i] {
-		r.bytes -= key.size()
-		for _, s := range p.kept {
-			r.bytes -= sampleSize + len(s.context)
-			r.count--
-		}
+		r.bytes -= key.size() + p.size()
+		r.count -= len(p.kept)
 	}
 	r.windows[i] = nil
 }
@@ -212,7 +255,7 @@ func (r *Reservoir) poolOf(key poolKey) *pool {
 		r.windows[at] = make(map[poolKey]*pool)
 	}
 	p := new(pool)
-	key.flag = strings.Clone(key.flag) // it may be a part of something large
+	key.flag, key.set = strings.Clone(key.flag), strings.Clone(key.set) // they may be parts of something large
 	r.windows[at][key] = p
 	r.bytes += key.size()
 	return p
@@ -244,17 +287,18 @@ func (r *Reservoir) fit() {
 	}
 }
 
-// trim takes the evaluations with the lowest priorities out of a pool that has too many.
+// trim takes the evaluations with the lowest priorities out of a pool that has too many, and gives back their room.
 func (r *Reservoir) trim(p *pool) {
-	for len(p.kept) > r.kept {
-		i, end := lowest(p.kept), len(p.kept)-1
-		p.tau = max(p.tau, p.kept[i].priority)
-		r.bytes -= sampleSize + len(p.kept[i].context)
-		r.count--
-		p.kept[i] = p.kept[end]
-		p.kept[end] = sample{}
-		p.kept = p.kept[:end]
+	if cap(p.kept) <= r.kept {
+		return
 	}
+	r.bytes -= p.size()
+	for len(p.kept) > r.kept {
+		p.drop(lowest(p.kept))
+		r.count--
+	}
+	p.kept = append(make([]sample, 0, max(len(p.kept), 1)), p.kept...)
+	r.bytes += p.size()
 }
 
 // dropOldest lets go of the oldest window but the newest, and reports whether there was one.
@@ -279,13 +323,20 @@ type Remembered struct {
 }
 
 // Flag returns the key of the flag that was asked for, if it was one.
-func (r *Remembered) Flag() (key string, one bool) { return r.key.flag, r.key.kind == oneFlag }
+func (r *Remembered) Flag() (key string, one bool) {
+	return r.key.flag, r.key.kind == oneFlag || r.key.kind == oneFlagOfSet
+}
 
-// Asks reports whether a flag was asked for.
+// Set returns the flag set that was asked for, if it was all of one.
+func (r *Remembered) Set() (set string, all bool) { return r.key.set, r.key.kind == flagsOfSet }
+
+// Asks reports whether a flag as it is was asked for: it is not if it lies in another flag set than the one that was.
 func (r *Remembered) Asks(f *eval.Flag) bool {
 	switch r.key.kind {
 	case oneFlag:
 		return r.key.flag == f.Key()
+	case oneFlagOfSet:
+		return r.key.flag == f.Key() && r.key.set == f.SetID()
 	case flagsOfSet:
 		return r.key.set == f.SetID()
 	default:
@@ -305,7 +356,8 @@ func (r *Reservoir) About(flags, sets map[string]bool) (all []Remembered, since 
 	}
 	for _, w := range r.windows {
 		for key, p := range w {
-			if key.kind == oneFlag && !flags[key.flag] || key.kind == flagsOfSet && !sets[key.set] {
+			one := key.kind == oneFlag || key.kind == oneFlagOfSet
+			if one && !flags[key.flag] || key.kind == flagsOfSet && !sets[key.set] {
 				continue
 			}
 			for _, s := range p.kept {
@@ -329,11 +381,10 @@ func (r *Reservoir) Expire() {
 	defer r.mu.Unlock()
 	now := r.now()
 	r.turn(now)
-	if threshold := r.threshold.Load(); now.Unix()-r.second > 1 && !r.closed {
-		if threshold > math.MaxUint64>>idleShift {
-			threshold = math.MaxUint64 >> idleShift
+	for i := range r.lanes {
+		if !r.closed {
+			r.lanes[i].rise(now)
 		}
-		r.threshold.Store(threshold<<idleShift | (1<<idleShift - 1))
 	}
 }
 
@@ -350,5 +401,7 @@ func (r *Reservoir) Wipe() {
 		r.drop(i)
 	}
 	r.closed = true
-	r.threshold.Store(0)
+	for i := range r.lanes {
+		r.lanes[i].threshold.Store(0)
+	}
 }

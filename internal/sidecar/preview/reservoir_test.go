@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,10 +72,10 @@ func TestFewAreAllKept(t *testing.T) {
 	r := NewReservoir(c.Now, 1)
 	flag := flagsOf(t, "checkout")[0]
 	for i := range 100 {
-		if !r.Wants() {
+		if !r.Wants(flag) {
 			t.Fatal("it does not want the first")
 		}
-		r.Keep(flag, fmt.Appendf(nil, `{"n":%d}`, i), 0)
+		r.Keep(flag, false, fmt.Appendf(nil, `{"n":%d}`, i), 0)
 	}
 	all, since := r.About(map[string]bool{"checkout": true}, nil)
 	seen := make(map[string]bool)
@@ -117,8 +120,8 @@ func TestEstimatesAreRightOnAverage(t *testing.T) {
 					truthGold++
 					context = gold
 				}
-				if r.Wants() {
-					r.Keep(flag, context, 0)
+				if r.Wants(flag) {
+					r.Keep(flag, false, context, 0)
 				}
 			}
 		}
@@ -146,7 +149,7 @@ func verifyMean(t *testing.T, name string, values []float64, truth float64) {
 	}
 }
 
-// Memory is bounded by what a heap shows, with contexts of all sizes, many flags, and selections that clients make up.
+// The account of memory is bounded and right, with contexts of all sizes, many flags, and selections that clients make up.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	c := newClock()
@@ -164,7 +167,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 		switch size := 1 + i*7919%(MaxContext+1); i % 3 {
 		case 0:
-			r.Keep(flags[i%len(flags)], context[:size], 0)
+			r.Keep(flags[i%len(flags)], i%2 == 0, context[:size], 0)
 		case 1:
 			r.KeepSet(fmt.Appendf(nil, "set-%d", i), context[:size%200], 0)
 		default:
@@ -188,15 +191,60 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// The account is what the heap shows, at most a tenth less, whatever fills the reservoir: few flags with large contexts, many with small ones, flags that
+// come one after the other while the samples of the earlier ones are cut, and selections that clients make up.
+func TestTheHeapIsBounded(t *testing.T) {
+	var keys []string
+	for i := range 6000 {
+		keys = append(keys, fmt.Sprint("flag-", i))
+	}
+	flags := flagsOf(t, keys...)
+	context := []byte(strings.Repeat("x", MaxContext))
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	for name, fill := range map[string]func(r *Reservoir, i int){
+		"large contexts": func(r *Reservoir, i int) { r.Keep(flags[i%50], false, context, 0) },
+		"many flags":     func(r *Reservoir, i int) { r.Keep(flags[i%len(flags)], false, context[:20], 0) },
+		"one after the other": func(r *Reservoir, i int) {
+			r.Keep(flags[i/150%len(flags)], i%2 == 0, context[:1+i%30], 0)
+		},
+		"made up": func(r *Reservoir, i int) { r.KeepSet(strconv.AppendInt(nil, int64(i), 10), context[:i%60], 0) },
+	} {
+		c := newClock()
+		before := heap()
+		r := NewReservoir(c.Now, 1)
+		most := int64(0)
+		account := 0
+		for i := range 100_000 {
+			fill(r, i)
+			if i%5_000 == 0 {
+				c.add(time.Minute)
+				most = max(most, heap()-before)
+				_, size := r.Size()
+				account = max(account, size)
+			}
+		}
+		if most > MaxBytes*11/10 || account > MaxBytes || account < MaxBytes/3 {
+			t.Errorf("%s: the heap has grown by %d bytes for an account of %d, allowed are %d", name, most, account, MaxBytes)
+		}
+		verifyAccount(t, r)
+		runtime.KeepAlive(r)
+	}
+}
+
 // verifyAccount compares the sums that are kept with what they are of.
 func verifyAccount(t *testing.T, r *Reservoir) {
 	t.Helper()
 	count, size := 0, 0
 	for _, w := range r.windows {
 		for key, p := range w {
-			size += key.size()
+			size += key.size() + cap(p.kept)*sampleSize
 			for _, s := range p.kept {
-				size += sampleSize + len(s.context)
+				size += cap(s.context)
 				count++
 			}
 		}
@@ -219,7 +267,7 @@ func TestOldOnesAreForgotten(t *testing.T) {
 	} {
 		c := newClock()
 		r := NewReservoir(c.Now, 1)
-		r.Keep(flag, []byte(`{}`), 0)
+		r.Keep(flag, false, []byte(`{}`), 0)
 		c.add(test.after)
 		r.Expire()
 		if n, _ := r.Size(); (n == 1) != test.kept {
@@ -234,13 +282,13 @@ func TestContextsAreWiped(t *testing.T) {
 	t.Parallel()
 	r := NewReservoir(nil, 1)
 	flag := flagsOf(t, "checkout")[0]
-	r.Keep(flag, []byte(`{"email":"x"}`), 0)
+	r.Keep(flag, false, []byte(`{"email":"x"}`), 0)
 	all, _ := r.About(map[string]bool{"checkout": true}, nil)
 	r.Wipe()
 	if got := all[0].Context; !bytes.Equal(got, make([]byte, len(got))) {
 		t.Errorf("%q is still there", got)
 	}
-	r.Keep(flag, []byte(`{}`), 0)
+	r.Keep(flag, false, []byte(`{}`), 0)
 	if n, size := r.Size(); n != 0 || size != 0 {
 		t.Errorf("%d samples, %d bytes", n, size)
 	}
@@ -256,9 +304,9 @@ func TestTheShareFollowsTraffic(t *testing.T) {
 	for range 20 {
 		c.add(time.Second)
 		for range 100_000 {
-			if r.Wants() {
+			if r.Wants(flag) {
 				offered++
-				r.Keep(flag, []byte(`{}`), 0)
+				r.Keep(flag, false, []byte(`{}`), 0)
 			}
 		}
 	}
@@ -269,8 +317,70 @@ func TestTheShareFollowsTraffic(t *testing.T) {
 		c.add(10 * time.Second)
 		r.Expire()
 	}
-	if r.threshold.Load() != math.MaxUint64 {
-		t.Errorf("after a while of nothing not all are looked at: %x", r.threshold.Load())
+	if r.laneOf(flag).threshold.Load() != math.MaxUint64 {
+		t.Errorf("after a while of nothing not all are looked at: %x", r.laneOf(flag).threshold.Load())
+	}
+}
+
+// A flag that is asked for all the time takes no places of one that is asked for seldom.
+func TestBusyFlagsLeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	r := NewReservoir(c.Now, 1)
+	flags := flagsOf(t, "busy", "rare")
+	const seconds = 60
+	for range seconds {
+		c.add(time.Second)
+		for i := range 20_000 {
+			if r.Wants(flags[0]) {
+				r.Keep(flags[0], false, []byte(`{}`), 0)
+			}
+			if i == 0 && r.Wants(flags[1]) {
+				r.Keep(flags[1], false, []byte(`{}`), 0)
+			}
+		}
+	}
+	sum, _, samples := weightOf(r, "rare", func([]byte) bool { return true })
+	if samples != seconds || sum != seconds {
+		t.Errorf("of %d evaluations of a rare flag %d are kept, which stand for %v", seconds, samples, sum)
+	}
+}
+
+// What a request has asked for is told with the flag set that it was asked for in.
+func TestSetsAreRemembered(t *testing.T) {
+	t.Parallel()
+	rules, problems := eval.New().Update([]document.Document{
+		{Kind: document.KindFlag, Key: "a", Body: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","metadata":{"flagSetId":"web"}}`)},
+		{Kind: document.KindFlag, Key: "b", Body: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`)},
+	})
+	moved, more := rules.Update([]document.Document{{Kind: document.KindFlag, Key: "a", Body: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","metadata":{"flagSetId":"app"}}`)}})
+	if problems.Err() != nil || more.Err() != nil {
+		t.Fatal(problems.Err(), more.Err())
+	}
+	r := NewReservoir(newClock().Now, 1)
+	a, b := rules.Flag("a"), rules.Flag("b")
+	r.Keep(a, false, []byte("1"), 0)
+	r.Keep(a, true, []byte("2"), 0)
+	r.Keep(b, true, []byte("3"), 0)
+	r.KeepSet([]byte("web"), []byte("4"), 0)
+	r.KeepSet(nil, []byte("5"), 0)
+	r.KeepSet([]byte("other"), []byte("6"), 0)
+	r.KeepAll([]byte("7"), 0)
+	asking := func(f *eval.Flag) (found string) {
+		all, _ := r.About(map[string]bool{"a": true, "b": true}, map[string]bool{"": true, "web": true, "app": true, "other": true})
+		var texts []string
+		for _, s := range all {
+			if s.Asks(f) {
+				texts = append(texts, string(s.Context))
+			}
+		}
+		slices.Sort(texts)
+		return strings.Join(texts, "")
+	}
+	for want, f := range map[string]*eval.Flag{"1247": a, "17": moved.Flag("a"), "357": b} {
+		if got := asking(f); got != want {
+			t.Errorf("%s of %q is asked for by %s, want %s", f.Key(), f.SetID(), got, want)
+		}
 	}
 }
 
@@ -279,24 +389,24 @@ func TestNothingIsAllocated(t *testing.T) {
 	flag := flagsOf(t, "checkout")[0]
 	context := []byte(`{"targetingKey":"user"}`)
 	var none *Reservoir
-	if n := testing.AllocsPerRun(1000, func() { none.Wants() }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { none.Wants(flag) }); n != 0 {
 		t.Errorf("nothing to keep in: %v allocations", n)
 	}
 	r := NewReservoir(nil, 1)
-	r.threshold.Store(1)
+	r.laneOf(flag).threshold.Store(1)
 	if n := testing.AllocsPerRun(1000, func() {
-		if r.Wants() {
-			r.Keep(flag, context, 0)
+		if r.Wants(flag) {
+			r.Keep(flag, false, context, 0)
 		}
 	}); n != 0 {
 		t.Errorf("not looked at: %v allocations", n)
 	}
 	r = NewReservoir(nil, 1)
 	for range 200_000 { // so that the next is hardly kept
-		r.Keep(flag, context, 0)
+		r.Keep(flag, false, context, 0)
 	}
-	r.threshold.Store(math.MaxUint64)
-	if n := testing.AllocsPerRun(100, func() { r.Keep(flag, context, 0) }); n > 0 {
+	r.laneOf(flag).threshold.Store(math.MaxUint64)
+	if n := testing.AllocsPerRun(100, func() { r.Keep(flag, false, context, 0) }); n > 0 {
 		t.Errorf("not kept: %v allocations", n)
 	}
 }
@@ -309,8 +419,8 @@ func BenchmarkWants(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if r.Wants() {
-					r.Keep(flag, context, usage.Application(0))
+				if r.Wants(flag) {
+					r.Keep(flag, false, context, usage.Application(0))
 				}
 			}
 		})
@@ -318,7 +428,7 @@ func BenchmarkWants(b *testing.B) {
 	b.Run("off", func(b *testing.B) {
 		var none *Reservoir
 		for b.Loop() {
-			none.Wants()
+			none.Wants(flag)
 		}
 	})
 }

@@ -33,7 +33,7 @@ func (q *Request) Explain(data []byte) (explained Explained, ok bool, err error)
 		f.age, f.known = q.resolver.log.Age()
 	}
 	explained = Explained{
-		Answer:      flag.Evaluate(&q.context, q.now),
+		Answer:      flag.Try(&q.context, q.now),
 		Explanation: flag.Explain(&q.context, q.now),
 		Strategy:    flag.Freshness(),
 		Confirmed:   f.confirmed,

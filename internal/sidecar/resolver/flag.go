@@ -47,7 +47,7 @@ func (q *Request) Answer(data []byte) (eval.Result, error) {
 	if q.resolver.perFlag != nil {
 		q.resolver.perFlag.evaluated(flag)
 	}
-	if q.resolver.reservoir.Wants() {
+	if q.resolver.reservoir.Wants(flag) {
 		q.keep(flag, data)
 	}
 	q.record(q.flagKey, &result)

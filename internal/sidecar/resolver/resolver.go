@@ -230,7 +230,7 @@ func try(rules *eval.Ruleset, now time.Time) (err error) {
 		return fmt.Errorf("the trial evaluation failed: %w", err)
 	}
 	if flags := rules.Flags(); len(flags) > 0 {
-		flags[0].Evaluate(&c, now)
+		flags[0].Try(&c, now)
 	}
 	return nil
 }

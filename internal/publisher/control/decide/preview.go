@@ -2,6 +2,7 @@ package decide
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -27,4 +28,10 @@ func PreviewOf(g *requests.Governance, in DecisionInput, c Command, d Decision) 
 		p.Differences = append(p.Differences, Difference{ID: changed.ID(), Before: live.Body, After: changed.Body})
 	}
 	return p
+}
+
+// MayTake reports whether policies permit a principal a step with a change request, be it to propose, to approve or to apply it.
+func MayTake(g *requests.Governance, in DecisionInput, r requests.Request) bool {
+	k := in.checkRequest(g, r, nil)
+	return slices.ContainsFunc([]access.Action{access.Propose, access.Approve, access.Apply}, func(a access.Action) bool { return k.answer(a).Permitted })
 }

@@ -78,23 +78,26 @@ func New(o Options) (*Answerer, error) {
 }
 
 // Take takes a question, with what is said to be its signature. It waits for nothing: a question that cannot be worked on now is refused, and one that
-// no publisher can have asked of this process now is dropped.
+// no publisher can have asked of this process is dropped. One that is of another time is refused, because a clock may be wrong.
 func (a *Answerer) Take(data []byte, signature changelog.Signature) {
-	q, why := a.accept(data, signature)
-	if why != "" {
-		a.metrics.ended(why)
-		return
-	}
-	select {
-	case a.questions <- q:
+	now := a.options.Now()
+	q, why := a.accept(data, signature, now)
+	switch why {
+	case "":
+		select {
+		case a.questions <- q:
+		default:
+			a.refuse(&q, wire.RefusedBusy)
+		}
+	case outcomeExpired:
+		a.send(&q, wire.Answer{Refused: wire.RefusedClock, AheadMs: now.Sub(q.Time).Milliseconds()}, why)
 	default:
-		a.refuse(&q, wire.RefusedBusy)
+		a.metrics.ended(why)
 	}
 }
 
-// accept returns a question, or why it is dropped.
-func (a *Answerer) accept(data []byte, signature changelog.Signature) (wire.Question, outcome) {
-	now := a.options.Now()
+// accept returns a question, and why it is not worked on.
+func (a *Answerer) accept(data []byte, signature changelog.Signature, now time.Time) (wire.Question, outcome) {
 	if !a.mayVerify(now) {
 		return wire.Question{}, outcomeFlood
 	}
@@ -104,12 +107,12 @@ func (a *Answerer) accept(data []byte, signature changelog.Signature) (wire.Ques
 		return q, outcomeUnsigned
 	case err != nil:
 		return q, outcomeMalformed
-	case now.Sub(q.Time).Abs() > wire.Validity:
-		return q, outcomeExpired
 	case !slices.Contains(q.To, a.options.Boot):
 		return q, outcomeElsewhere
 	case !a.isNew(q.ID, now):
 		return q, outcomeReplayed
+	case now.Sub(q.Time).Abs() > wire.Validity:
+		return q, outcomeExpired
 	}
 	return q, ""
 }
@@ -213,6 +216,7 @@ func (a *Answerer) evaluate(ctx context.Context, view *cache.View, q *wire.Quest
 	if err != nil {
 		return answer, err
 	}
+	w.start()
 	flags, sets := c.wanted()
 	all, since := a.options.Reservoir.About(flags, sets)
 	now := a.options.Now()

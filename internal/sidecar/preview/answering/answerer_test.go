@@ -52,7 +52,7 @@ func (c *clock) add(d time.Duration) time.Time {
 type place struct {
 	*Answerer
 
-	t         *testing.T
+	t         testing.TB
 	keys      trusttest.Keys
 	clock     *clock
 	view      *cache.View
@@ -68,7 +68,7 @@ const (
 	onForGold = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"on"]}}`
 )
 
-func newPlace(t *testing.T) *place {
+func newPlace(t testing.TB) *place {
 	t.Helper()
 	p := &place{t: t, keys: trusttest.New(), clock: newClock(), ready: true}
 	keyring := p.keys.Keyring()
@@ -167,7 +167,7 @@ func (p *place) answered(q wire.Question) (a wire.Answer) {
 // ended returns how many questions ended in a way.
 func (p *place) ended(o outcome) int { return valueOf(p.t, p.metrics.questions[o]) }
 
-func valueOf(t *testing.T, c prometheus.Counter) int {
+func valueOf(t testing.TB, c prometheus.Counter) int {
 	t.Helper()
 	var m dto.Metric
 	if err := c.Write(&m); err != nil {
@@ -184,7 +184,7 @@ func (p *place) remember(n int) {
 		if i%5 == 0 {
 			plan = "gold"
 		}
-		p.reservoir.Keep(flag, fmt.Appendf(nil, `{"targetingKey":"user-%d","plan":%q}`, i, plan), 0)
+		p.reservoir.Keep(flag, false, fmt.Appendf(nil, `{"targetingKey":"user-%d","plan":%q}`, i, plan), 0)
 	}
 }
 
@@ -202,18 +202,18 @@ func TestTheAnswerIsCounts(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	gone := p.question("")
-	want.ID, want.Flags[0].Changes, want.Flags[0].ErrorsAfter = gone.ID, []wire.Change{{From: "off", N: 100}}, 100
+	want.ID, want.Flags[0].Changes, want.Flags[0].ErrorsAfter, want.Flags[0].Fails = gone.ID, []wire.Change{{From: "off", N: 100}}, 100, true
 	if diff := cmp.Diff(want, p.answered(gone)); diff != "" {
 		t.Errorf("the flag is deleted (-want +got):\n%s", diff)
 	}
 	same := p.question(strings.Replace(offFlag, "{", `{"description":"x",`, 1))
-	want.ID, want.Flags[0].Changes, want.Flags[0].ErrorsAfter = same.ID, nil, 0
+	want.ID, want.Flags[0].Changes, want.Flags[0].ErrorsAfter, want.Flags[0].Fails = same.ID, nil, 0, false
 	if diff := cmp.Diff(want, p.answered(same)); diff != "" {
 		t.Errorf("nothing changes (-want +got):\n%s", diff)
 	}
 }
 
-// Of few evaluations only their number is told, and small numbers are told as 5 or not at all; errors are never told as less than they are.
+// Of few evaluations only their number is told, and small numbers are told as 5 or not at all, right on average; that there are errors is told always.
 func TestSmallNumbersAreNotTold(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -239,10 +239,24 @@ func TestSmallNumbersAreNotTold(t *testing.T) {
 	if len(told) != 2 || told[0] == 0 || told[wire.MinCount] == 0 {
 		t.Errorf("one of 96 is told as %v", told)
 	}
+	if five := told[wire.MinCount]; five > 60 { // 24 on average, of 120
+		t.Errorf("one of 96 is told as five %d times of 120", five)
+	}
 	failing := strings.Replace(one, `"on"]`, `{"var":"plan"}]`, 1)
 	p.clock.add(time.Minute)
-	if f := p.answered(p.question(failing)).Flags[0]; f.ErrorsAfter != wire.MinCount {
-		t.Errorf("one error is told as %d", f.ErrorsAfter)
+	clear(told)
+	for range 120 {
+		p.clock.add(3500 * time.Millisecond)
+		f := p.answered(p.question(failing)).Flags[0]
+		if told[f.ErrorsAfter]++; !f.Fails {
+			t.Fatalf("one error is not told: %+v", f)
+		}
+	}
+	if five := told[wire.MinCount]; len(told) != 2 || five == 0 || five > 60 {
+		t.Errorf("one error of 96 is told as %v", told)
+	}
+	if parse, general := p.view.Rules().Flag("checkout").Errors(); parse+general != 0 {
+		t.Errorf("%d errors of the change count as those of the flag in service", parse+general)
 	}
 }
 
@@ -274,6 +288,11 @@ func TestHostileQuestionsAreDropped(t *testing.T) {
 	take(outcomeMalformed, environment, p.keys, none, func([]byte) []byte { return make([]byte, wire.MaxQuestion+1) })
 	take(outcomeExpired, environment, p.keys, func(q *wire.Question) { q.Time = q.Time.Add(-wire.Validity - time.Second) }, as)
 	take(outcomeExpired, environment, p.keys, func(q *wire.Question) { q.Time = q.Time.Add(wire.Validity + time.Second) }, as)
+	for i, a := range p.sent { // what a publisher has signed is refused, so that the clock is named
+		if a.Refused != wire.RefusedClock || len(p.sent) != 2 || a.AheadMs != []int64{61_000, -61_000}[i] {
+			t.Errorf("of another time: %+v", p.sent)
+		}
+	}
 	take(outcomeElsewhere, environment, p.keys, func(q *wire.Question) { q.To = []string{status.NewBoot()} }, as)
 	q := p.question(onForGold)
 	p.answered(q)
@@ -281,7 +300,7 @@ func TestHostileQuestionsAreDropped(t *testing.T) {
 		p.clock.add(50 * time.Second)
 		p.ask(q)
 	}
-	if n := p.ended(outcomeReplayed) + p.ended(outcomeExpired); n != 5 || p.ended(outcomeReplayed) != 1 {
+	if n := p.ended(outcomeReplayed) + p.ended(outcomeExpired); n != 5 || p.ended(outcomeReplayed) != 2 {
 		t.Errorf("replays: %d dropped as such, %d as expired", p.ended(outcomeReplayed), p.ended(outcomeExpired))
 	}
 	for range 10 * maxVerified {
@@ -290,8 +309,8 @@ func TestHostileQuestionsAreDropped(t *testing.T) {
 	if p.ended(outcomeFlood) < 8*maxVerified {
 		t.Errorf("%d of a flood were not verified", p.ended(outcomeFlood))
 	}
-	if len(p.sent) != 1 {
-		t.Errorf("%d answers were sent, want that to the one question", len(p.sent))
+	if len(p.sent) != 4 {
+		t.Errorf("%d answers were sent, want one with counts, and three that a clock is wrong", len(p.sent))
 	}
 }
 
@@ -393,5 +412,26 @@ func TestQuestionsAMinute(t *testing.T) {
 	}
 	if begun != 5*perMinute {
 		t.Errorf("%d in five minutes, want %d", begun, 5*perMinute)
+	}
+}
+
+// A flag that would lie in another flag set is not found by those who ask for the one that it is in.
+func TestAMovedFlagIsGoneFromItsSet(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	flag := p.view.Rules().Flag("checkout")
+	context := []byte(`{"targetingKey":"u"}`)
+	for range 30 {
+		p.reservoir.Keep(flag, false, context, 0)
+		p.reservoir.Keep(flag, true, context, 0)
+		p.reservoir.KeepSet(nil, context, 0)
+		p.reservoir.KeepSet([]byte("web"), context, 0) // which does not have it
+		p.reservoir.KeepAll(context, 0)
+	}
+	p.start()
+	f := p.answered(p.question(strings.Replace(offFlag, "{", `{"metadata":{"flagSetId":"web"},`, 1))).Flags[0]
+	want := wire.Flag{Key: "checkout", Evaluations: 120, Samples: 120, Changes: []wire.Change{{From: "off", N: 60}}, ErrorsAfter: 60, Fails: true}
+	if diff := cmp.Diff(want, f); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -3,7 +3,8 @@ package answering
 import "time"
 
 const (
-	// perQuestion is how long one question is worked on at most.
+	// perQuestion is how long the evaluations of one question take at most. To compile the change comes before, and takes as long as it will when the
+	// change is made.
 	perQuestion = 50 * time.Millisecond
 	// slice is after how long there is a pause, and pause how long it is: other work waits for a fifth of one processor at most.
 	slice = time.Millisecond
@@ -47,10 +48,18 @@ type work struct {
 	rest  func(time.Duration)
 	began time.Time     // of the slice
 	spent time.Duration // before it
+	other time.Duration // before evaluations
 }
 
 func newWork(now func() time.Time, rest func(time.Duration)) *work {
 	return &work{now: now, rest: rest, began: now()}
+}
+
+// start begins with evaluations: what was done before is no part of their time.
+func (w *work) start() {
+	w.other = w.now().Sub(w.began)
+	w.rest(pause)
+	w.began = w.now()
 }
 
 // next ends a slice that is long enough, and reports whether there is time left.
@@ -68,4 +77,4 @@ func (w *work) next() bool {
 }
 
 // all returns how long all of it took, without pauses.
-func (w *work) all() time.Duration { return w.spent + w.now().Sub(w.began) }
+func (w *work) all() time.Duration { return w.other + w.spent + w.now().Sub(w.began) }

@@ -20,8 +20,9 @@ type comparison struct {
 	now, then   *eval.Ruleset
 	contexts    [2]eval.Context
 	byKey       map[string]*tally
-	all         []*tally // by key
-	evaluations int      // of both rulesets
+	bySet       map[string][]*tally // by the flag set as it is
+	all         []*tally            // by key
+	evaluations int                 // of both rulesets
 }
 
 // newComparison compiles a change on a view. The error says that it does not compile.
@@ -33,7 +34,7 @@ func newComparison(view *cache.View, q *wire.Question) (*comparison, error) {
 			changes[i].Body = nil
 		}
 	}
-	c := &comparison{now: view.Rules(), byKey: make(map[string]*tally)}
+	c := &comparison{now: view.Rules(), byKey: make(map[string]*tally), bySet: make(map[string][]*tally)}
 	var problems eval.Problems
 	if c.then, problems = c.now.Update(changes); problems.Err() != nil {
 		return nil, problems.Err()
@@ -44,6 +45,7 @@ func newComparison(view *cache.View, q *wire.Question) (*comparison, error) {
 		}
 		t := &tally{before: before, after: after, changes: make(map[change]*cell)}
 		c.byKey[before.Key()] = t
+		c.bySet[before.SetID()] = append(c.bySet[before.SetID()], t)
 		c.all = append(c.all, t)
 	}
 	return c, nil
@@ -58,22 +60,34 @@ func (c *comparison) wanted() (flags, sets map[string]bool) {
 	return flags, sets
 }
 
-// asked returns the flags that a sample asks for and that the change touches.
+// asked returns the flags that a sample may ask for and that the change touches.
 func (c *comparison) asked(s *preview.Remembered) []*tally {
 	if key, one := s.Flag(); one {
 		return []*tally{c.byKey[key]}
 	}
+	if set, all := s.Set(); all {
+		return c.bySet[set]
+	}
 	return c.all
 }
 
-// weigh notes how many evaluations there were of each flag.
+// weigh notes how many evaluations there were of each flag. It looks once at each sample, and once at each flag.
 func (c *comparison) weigh(all []preview.Remembered) {
+	everything, sets := 0.0, make(map[string]float64)
 	for i := range all {
-		for _, t := range c.asked(&all[i]) {
-			if all[i].Asks(t.before) {
-				t.total += all[i].Weight
+		s := &all[i]
+		if key, one := s.Flag(); one {
+			if t := c.byKey[key]; s.Asks(t.before) {
+				t.total += s.Weight
 			}
+		} else if set, of := s.Set(); of {
+			sets[set] += s.Weight
+		} else {
+			everything += s.Weight
 		}
+	}
+	for _, t := range c.all {
+		t.total += everything + sets[t.before.SetID()]
 	}
 }
 
@@ -98,19 +112,20 @@ func (c *comparison) sample(ctx context.Context, s *preview.Remembered, now time
 		if !w.next() {
 			return false
 		}
-		c.compare(t, before, after, now, s.Weight)
+		c.compare(t, s, before, after, now)
 		runtime.Gosched()
 	}
 	return true
 }
 
-func (c *comparison) compare(t *tally, before, after *eval.Context, now time.Time, weight float64) {
+// compare evaluates a flag as it is and as it would be. One that would lie in another flag set than was asked for would not be found.
+func (c *comparison) compare(t *tally, s *preview.Remembered, before, after *eval.Context, now time.Time) {
 	c.evaluations += 2
-	is, would := t.before.Evaluate(before, now), eval.Result{Reason: eval.ReasonError, ErrorCode: eval.ErrorFlagNotFound}
-	if t.after != nil {
-		would = t.after.Evaluate(after, now)
+	is, would := t.before.Try(before, now), eval.Result{Reason: eval.ReasonError, ErrorCode: eval.ErrorFlagNotFound}
+	if t.after != nil && s.Asks(t.after) {
+		would = t.after.Try(after, now)
 	}
-	t.add(&is, &would, weight)
+	t.add(&is, &would, s.Weight)
 }
 
 // flags returns the counts of all flags, those with the most evaluations first.

@@ -16,7 +16,7 @@ const (
 	outcomeAnswered  outcome = "answered"
 	outcomeUnsigned  outcome = "unsigned"  // by no publisher of this installation, or not for this environment
 	outcomeMalformed outcome = "malformed" // also of another format, and too large
-	outcomeExpired   outcome = "expired"   // the clock of who asked is a minute or more from the one here
+	outcomeExpired   outcome = "expired"   // asked a minute or more from the time of the clock here
 	outcomeReplayed  outcome = "replayed"
 	outcomeElsewhere outcome = "elsewhere" // asked of other sidecars
 	outcomeFlood     outcome = "flood"     // not even verified, because so many came
@@ -40,8 +40,8 @@ type metrics struct {
 func newMetrics(registry prometheus.Registerer, r *preview.Reservoir) (metrics, error) {
 	questions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "flagside_preview_questions_total",
-		Help: "Questions of publishers what a change would do, by what became of them: answered, refused (busy, behind, epoch, not-ready, invalid), " +
-			"or dropped (unsigned, malformed, expired, replayed, elsewhere, flood, unsent).",
+		Help: "Questions of publishers what a change would do, by what became of them: answered, refused (busy, behind, epoch, not-ready, invalid, expired), " +
+			"or dropped (unsigned, malformed, replayed, elsewhere, flood, unsent).",
 	}, []string{"outcome"})
 	m := metrics{
 		questions: make(map[outcome]prometheus.Counter),

@@ -86,7 +86,8 @@ func (t *tally) flag(random *rand.Rand) wire.Flag {
 	slices.SortFunc(f.Changes, func(a, b wire.Change) int {
 		return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
 	})
-	f.ErrorsBefore, f.ErrorsAfter = count(t.errorsBefore.raised(t.seen)*scale), count(t.errorsAfter.raised(t.seen)*scale)
+	f.ErrorsBefore, f.ErrorsAfter = count(t.errorsBefore.rounded(random)*scale), count(t.errorsAfter.rounded(random)*scale)
+	f.Fails = t.errorsAfter.samples > 0
 	return f
 }
 
@@ -99,14 +100,6 @@ func (c *cell) rounded(random *rand.Rand) float64 {
 		return 0
 	}
 	return c.weight * wire.MinCount / float64(c.samples)
-}
-
-// raised returns the weight of a cell, as if a few samples were the least number that is told, and most at most.
-func (c *cell) raised(most float64) float64 {
-	if c.samples >= wire.MinCount || c.samples == 0 {
-		return c.weight
-	}
-	return min(c.weight*wire.MinCount/float64(c.samples), most)
 }
 
 func count(n float64) uint64 { return uint64(min(math.Round(n), wire.MaxCount/wire.MaxChanges)) }

@@ -530,6 +530,8 @@ export interface Impact {
   /** How many sidecars were asked. */
   "asked": number;
   "at": string;
+  /** Whose clock and that of the publisher differ so much that they have not answered. */
+  "clocks"?: Array<ImpactClock>;
   /** The flags that the change touches, those with the most changes first. */
   "flags": Array<ImpactFlag>;
   /** How many clients evaluate by themselves. Nothing is known of what they would answer. */
@@ -540,12 +542,14 @@ export interface Impact {
   "moreFlags"?: number;
   /** Whether some sidecars had no time to look at all that they remember. */
   "partial"?: boolean;
-  /** How many sidecars have no counts, by why: busy, behind, epoch, not-ready, invalid. */
+  /** How many sidecars have no counts, by why: busy, behind, epoch, not-ready, invalid, clock. */
   "refused"?: { [name: string]: number };
-  /** How many sidecars report. If more than were asked, counts are estimated for all of them. */
+  /** How many sidecars report. If more than have counts, counts are estimated for all of them but those of unanswered applications. */
   "sidecars": number;
   /** How far back the evaluations go. */
   "sinceSeconds": number;
+  /** The applications of which no sidecar that was asked has counts, so that nothing is known of them; empty for those without a name. */
+  "unanswered"?: Array<string>;
 }
 
 export interface ImpactChange {
@@ -554,6 +558,14 @@ export interface ImpactChange {
   "n": number;
   /** The variant of the answer then, as from. The same as from if the variant has another value. */
   "to": string;
+}
+
+export interface ImpactClock {
+  /** How far it is ahead of the clock of the publisher; negative if it is behind. */
+  "aheadSeconds": number;
+  /** The sidecar: its pod, otherwise its host. */
+  "name": string;
+  "namespace"?: string;
 }
 
 export interface ImpactFlag {
@@ -567,6 +579,8 @@ export interface ImpactFlag {
   "errorsBefore": number;
   /** How many there were. What follows is of as many. */
   "evaluations": number;
+  /** Whether any would fail, also where errorsAfter is 0, because a few are told as 5 or 0 at random. */
+  "fails"?: boolean;
   "key": string;
   /** How many evaluations were made again; counts are estimated from them. */
   "samples": number;

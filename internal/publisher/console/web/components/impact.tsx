@@ -2,7 +2,7 @@
 
 import { impactOf } from "../api/changes";
 import type { Command, Impact as Counts } from "../api/types";
-import { percent } from "../reading/targeting";
+import { told } from "../reading/impact";
 import { useReading } from "../state/reading";
 
 /** What is asked ends with the signal: once the change is being made, it would be asked of what was before. */
@@ -28,31 +28,12 @@ export function Impact({ environment, command, until }: { environment: string; c
   );
 }
 
-function Told({ counts: c }: { counts: Counts }) {
-  const n = (count: number) => count.toLocaleString("en");
-  if (c.missing || c.answered === 0) {
-    const why = Object.entries(c.refused ?? {}).map(([reason, count]) => `${count} ${reason}`).join(", ");
-    return <p class="quiet">Not known: {c.missing ?? (c.asked === 0 ? "no sidecar reports from this environment." : `none of ${c.asked} sidecars could tell${why === "" ? "" : ` (${why})`}.`)}</p>;
-  }
+function Told({ counts }: { counts: Counts }) {
+  const { headline, lines } = told(counts);
   return (
     <>
-      <ul class="impact">
-        {c.flags.map((f) => (
-          <li>
-            <bdi>{f.key}</bdi>: {f.evaluations === 0 ? <span class="quiet">not evaluated lately</span> : f.changed === 0 ? <span>none of {n(f.evaluations)} answers changes</span> : (
-              <b>{n(f.changed)} of {n(f.evaluations)} answers change ({percent(f.changed / f.evaluations)})</b>
-            )}
-            {f.changes.filter((x) => x.n > 0).map((x) => <p class="quiet">{n(x.n)} from <bdi>{x.from || "the default of the application"}</bdi> to <bdi>{x.to || "the default of the application"}</bdi>{x.from === x.to && ", with another value"}</p>)}
-            {f.errorsAfter > f.errorsBefore && <p class="bad-text">{n(f.errorsAfter - f.errorsBefore)} more would fail</p>}
-          </li>
-        ))}
-        {(c.moreFlags ?? 0) > 0 && <li class="quiet">and {n(c.moreFlags!)} more flags</li>}
-      </ul>
-      <p class="quiet">
-        From {n(c.answered)} of {n(c.sidecars)} sidecars, of the last {Math.max(1, Math.round(c.sinceSeconds / 60))} minutes{c.partial && ", a part of what they remember"}.
-        {c.answered < c.sidecars && " Counts are estimated for all."}
-        {(c.inProcess ?? 0) > 0 && ` Nothing is known of ${n(c.inProcess!)} clients that evaluate by themselves.`}
-      </p>
+      <p class="quiet">{headline}</p>
+      {lines.length > 0 && <ul class="impact">{lines.map((line) => <li><bdi>{line}</bdi></li>)}</ul>}
     </>
   );
 }
