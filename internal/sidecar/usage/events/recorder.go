@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -32,6 +33,9 @@ type Options struct {
 	Environment string
 	// Share is the share of subjects that is told of, more than 0 and at most 1. Which they are follows from their hash alone.
 	Share float64
+	// Rate is how many exposures are reported a minute in the long run, and how many outcomes; 0 means DefaultRate. Those with long names count
+	// as several. An hour's share may come at once. What is beyond is lost.
+	Rate int
 	// Applications returns the name of an application as reports have it. It is called when events are collected.
 	Applications func(counting.Application) string
 	// KeyFile is the path of a file with the environment's key. It is read again when it changes. Without one there are no exposures, and
@@ -50,8 +54,11 @@ type Recorder struct {
 	warned  atomic.Bool // that there is no key
 	began   time.Time
 
-	waiting   atomic.Int64 // exposures, without a lock
-	mu        sync.Mutex   // guards what follows
+	waiting atomic.Int64 // exposures, without a lock
+	mu      sync.Mutex   // guards what follows
+
+	exposureRate, outcomeRate allowance
+
 	exposures []exposure
 	versions  map[versionKey]*version
 	outcomes  []outcome
@@ -62,6 +69,8 @@ type Recorder struct {
 // New returns a recorder. It is an error if the file with the key cannot be used.
 func New(o Options) (*Recorder, error) {
 	r := &Recorder{options: o, began: time.Now(), versions: make(map[versionKey]*version)}
+	perMinute := cmp.Or(o.Rate, DefaultRate)
+	r.exposureRate, r.outcomeRate = newAllowance(perMinute), newAllowance(perMinute)
 	var err error
 	if r.metrics, err = newMetrics(o.Metrics); err != nil {
 		return nil, err

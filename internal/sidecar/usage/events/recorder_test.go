@@ -333,6 +333,9 @@ func TestOutcomesWithoutRoom(t *testing.T) {
 				if r.Waiting() != n || accepted != 0 {
 					t.Errorf("%d wait, %d were accepted, and %d at last", r.Waiting(), n, accepted)
 				}
+				if lost := r.TakeLost(); lost != (events.Lost{Outcomes: 30}) {
+					t.Errorf("%+v", lost)
+				}
 				r.Collect(everything)
 				if _, err := r.Tell(batch, nil, 0, time.Now()); err != nil {
 					t.Error("no room after all were collected:", err)
@@ -449,7 +452,7 @@ func TestConcurrentExposures(t *testing.T) {
 // TestMemory bounds what a full recorder keeps.
 func TestMemory(t *testing.T) {
 	before := heap()
-	r := recorder(t, nil)
+	r := recorder(t, func(o *events.Options) { o.Rate = 100_000 })
 	rules := ruleset(t, 1)
 	result := rules.Flag("a").Evaluate(new(eval.Context), time.Now())
 	for i := range 200_000 {

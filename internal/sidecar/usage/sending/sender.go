@@ -141,7 +141,8 @@ func (s *Sender) finish(ctx context.Context) {
 	policies := failsafe.With[any](timeout.New[any](flush))
 	s.deliver(ctx, policies)
 	s.deliverEvents(ctx, policies, s.spool.room)
-	s.abandonEvents()
+	s.tellLost()
+	s.deliver(ctx, policies)
 }
 
 func (s *Sender) interval() time.Duration {
@@ -154,6 +155,8 @@ const (
 	eventsRoom   = usage.MaxBytes
 	// manyEvents is how many do not wait for the next report.
 	manyEvents = 4000
+	// lossReport is how many bytes a report of losses alone has at most.
+	lossReport = 4 << 10
 )
 
 // deliverEvents makes reports of all events, and sends them and what waits before. It stops when reports that wait have so many bytes.
@@ -176,14 +179,14 @@ func (s *Sender) collect(now time.Time) {
 	s.add(r)
 }
 
-// abandonEvents tells of events for which there is no room when the process ends that they are lost.
-func (s *Sender) abandonEvents() {
-	if s.options.Events.Waiting() == 0 {
-		return
+// tellLost tells, when the process ends, what no report tells yet: events for which there is no room, and what was dropped since the last report.
+func (s *Sender) tellLost() {
+	if s.options.Events.Waiting() > 0 {
+		s.options.Events.Discard()
 	}
-	s.options.Events.Discard()
+	s.spool.makeRoom(lossReport)
 	now := time.Now().UTC()
-	r := usage.Report{From: now, To: now}
+	r := usage.Report{From: now, To: now, Lost: s.spool.takeLost()}
 	addLost(&r, s.options.Events.TakeLost())
 	s.add(r)
 }

@@ -31,6 +31,7 @@ type waiting struct {
 	evaluations uint64
 	exposures   int
 	outcomes    int
+	counts      bool       // it tells of more than events and what is lost
 	lost        usage.Lost // that it tells of
 	size        int
 	data        []byte // nil if it lies on disk
@@ -38,8 +39,10 @@ type waiting struct {
 
 // contentOf returns what a report has, without its bytes.
 func contentOf(r *usage.Report) waiting {
+	rest := *r
+	rest.Exposures, rest.Outcomes, rest.Lost = nil, nil, usage.Lost{}
 	return waiting{
-		boot: r.Boot, n: r.N, from: r.From, evaluations: r.Sum(), exposures: len(r.Exposures), outcomes: len(r.Outcomes), lost: r.Lost,
+		boot: r.Boot, n: r.N, from: r.From, evaluations: r.Sum(), exposures: len(r.Exposures), outcomes: len(r.Outcomes), counts: !rest.Empty(), lost: r.Lost,
 	}
 }
 
@@ -75,7 +78,9 @@ func (s *spool) open() error {
 		return fmt.Errorf("reports of usage are kept in memory only: %w", err)
 	}
 	for _, e := range entries {
-		s.take(e.Name())
+		if e.Type().IsRegular() {
+			s.take(e.Name())
+		}
 	}
 	slices.SortStableFunc(s.reports, func(a, b waiting) int {
 		if a.boot == b.boot {
@@ -98,7 +103,7 @@ func (s *spool) take(name string) {
 	r, size, err := read(path)
 	if err != nil || r.Boot != boot || r.N != n {
 		_ = os.Remove(path)
-		s.drop(waiting{})
+		s.drop(waiting{counts: true}) // for all that is known
 		return
 	}
 	w := contentOf(&r)
@@ -157,9 +162,9 @@ func (s *spool) makeRoom(size int) {
 	}
 }
 
-// drop counts a report as lost, with what it would have told to be. One of events alone is no report of counts that is missing.
+// drop counts a report as lost, with what it would have told to be. One of events alone, or of losses, is no report of counts that is missing.
 func (s *spool) drop(w waiting) {
-	if w.exposures+w.outcomes == 0 || w.evaluations > 0 {
+	if w.counts {
 		s.lost.Reports++
 	}
 	s.lost.Reports += w.lost.Reports
