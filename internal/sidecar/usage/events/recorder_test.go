@@ -389,17 +389,25 @@ func TestKeyIsReadAgain(t *testing.T) {
 	})
 }
 
-// TestFilesWithoutAKey wants an error that says which file it is.
+// TestFilesWithoutAKey wants an error that says which file it is, if there is one, and nothing of a key that stands in place of a name.
 func TestFilesWithoutAKey(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "exposure.key")
-	for range 2 {
+	open := func(file string) error {
 		_, err := events.New(events.Options{Environment: "prod", Share: 1, KeyFile: file, Metrics: prometheus.NewRegistry()})
-		if err == nil || !strings.Contains(err.Error(), file) {
+		return err
+	}
+	file := filepath.Join(t.TempDir(), "exposure.key")
+	if err := os.WriteFile(file, []byte("c2hvcnQ="), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(file); err == nil || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "c2hvcnQ=") {
+		t.Error(err)
+	}
+	long := exposurekey.Key(make([]byte, 600)).Text()
+	for _, key := range []string{string(exposurekey.New().Text()), string(long), file + "/" + string(exposurekey.New().Text()), "gone"} {
+		key = strings.TrimSpace(key)
+		if err := open(key); err == nil || strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "--exposure-key-file") {
 			t.Error(err)
-		}
-		if err := os.WriteFile(file, []byte("c2hvcnQ="), 0o600); err != nil {
-			t.Fatal(err)
 		}
 	}
 }
