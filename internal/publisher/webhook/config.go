@@ -13,7 +13,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/publisher/activity"
 	"github.com/flagside/flagside/internal/publisher/configfile"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/egress"
 	"github.com/flagside/flagside/internal/reload"
 )
@@ -166,8 +168,8 @@ func (w writtenWebhook) complete(read configfile.Read) (Webhook, error) {
 		return out, configfile.Wrong("format", "want cloudevents, slack, teams or text")
 	}
 	for i, pattern := range w.Events {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			return out, configfile.Wrong(fmt.Sprint("events/", i), "want a type of events, or a pattern such as request.*")
+		if !isKnown(pattern) {
+			return out, configfile.Wrong(fmt.Sprint("events/", i), "no event has such a type: want one of %s, or a pattern such as request.*", strings.Join(types(), ", "))
 		}
 	}
 	for _, complete := range []func(*Webhook, configfile.Read) error{w.allow, w.address, w.secrets, w.certificates, w.timeout} {
@@ -176,6 +178,25 @@ func (w writtenWebhook) complete(read configfile.Read) (Webhook, error) {
 		}
 	}
 	return out, nil
+}
+
+// types returns what webhooks can be told: all types of events but that of the end of an environment, after which no publisher runs.
+func types() []string {
+	all := []string{activity.TypeChange, breakGlass}
+	for _, kind := range requests.EventTypes() {
+		if kind != requests.EventDestroyed {
+			all = append(all, string(kind))
+		}
+	}
+	return append(all, typeTest)
+}
+
+// isKnown reports whether a pattern is for events that there are.
+func isKnown(pattern string) bool {
+	return slices.ContainsFunc(types(), func(kind string) bool {
+		matched, err := path.Match(pattern, kind)
+		return err == nil && matched
+	})
 }
 
 func (w writtenWebhook) timeout(out *Webhook, _ configfile.Read) error {
