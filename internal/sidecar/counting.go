@@ -39,7 +39,7 @@ func (s *Sidecar) newEvents(counts *counting.Counts, metrics prometheus.Register
 		share = DefaultExposureSample
 	}
 	return events.New(events.Options{
-		Environment: s.options.Environment, Share: share, Rate: s.options.EventRate, Applications: counts.ApplicationName, KeyFile: s.options.ExposureKeyFile,
+		Environment: s.options.Environment, Share: share, Rate: s.options.EventRate, Applications: counts.ApplicationName, KeyFile: s.options.ExposureKeyFile, Key: s.options.ExposureKey,
 		Metrics: metrics, Logger: s.logger,
 	})
 }

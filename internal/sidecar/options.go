@@ -16,6 +16,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/gate"
@@ -176,8 +177,10 @@ type Options struct {
 	// UsageInterval is how often counts are sent, on average; 0 means sending.Interval.
 	UsageInterval time.Duration
 	// ExposureKeyFile is the path of a file with the environment's key for exposures, see package exposurekey; it is read again when it changes.
-	// Without it no exposures are reported, and outcomes have no subject.
+	// Without it and ExposureKey no exposures are reported, and outcomes have no subject.
 	ExposureKeyFile string
+	// ExposureKey is used without an ExposureKeyFile; nil is none.
+	ExposureKey exposurekey.Key
 	// ExposureSample is the share of subjects whose exposures and outcomes are reported, up to 1; 0 means DefaultExposureSample.
 	ExposureSample float64
 	// EventRate is how many exposures are reported a minute in the long run, and how many outcomes; 0 means DefaultEventRate.

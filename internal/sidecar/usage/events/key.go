@@ -60,9 +60,13 @@ func readKey(path, environment string) (*keyed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key for exposures: %s: %w", path, err)
 	}
+	return newKeyed(key, environment), nil
+}
+
+func newKeyed(key exposurekey.Key, environment string) *keyed {
 	k := &keyed{key: key, hasher: key.Hasher(environment)}
 	k.recent.Store(newRecent())
-	return k, nil
+	return k
 }
 
 // chosen reports whether a subject is one of the share that is told of. It is the same for all flags, sidecars and processes.

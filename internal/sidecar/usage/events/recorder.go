@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/reload"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 )
@@ -38,9 +39,11 @@ type Options struct {
 	Rate int
 	// Applications returns the name of an application as reports have it. It is called when events are collected.
 	Applications func(counting.Application) string
-	// KeyFile is the path of a file with the environment's key. It is read again when it changes. Without one there are no exposures, and
-	// outcomes have no subject.
+	// KeyFile is the path of a file with the environment's key. It is read again when it changes. Without one, and without Key, there are no
+	// exposures, and outcomes have no subject.
 	KeyFile string
+	// Key is used without a KeyFile.
+	Key     exposurekey.Key
 	Metrics prometheus.Registerer
 	// Logger gets once that a flag asks for exposures and there is no key. It gets nothing of a subject.
 	Logger zerolog.Logger
@@ -49,7 +52,8 @@ type Options struct {
 // Recorder keeps exposures and outcomes until they are collected. Create it with New. Nil keeps nothing.
 type Recorder struct {
 	options Options
-	keyed   *reload.File[*keyed] // nil without a key
+	keyed   *reload.File[*keyed] // nil without a file
+	fixed   *keyed               // without a file; nil without a key
 	metrics metrics
 	warned  atomic.Bool // that there is no key
 	began   time.Time
@@ -75,10 +79,13 @@ func New(o Options) (*Recorder, error) {
 	if r.metrics, err = newMetrics(o.Metrics); err != nil {
 		return nil, err
 	}
-	if o.KeyFile != "" {
+	switch {
+	case o.KeyFile != "":
 		if r.keyed, err = openKey(o); err != nil {
 			return nil, err
 		}
+	case o.Key != nil:
+		r.fixed = newKeyed(o.Key, o.Environment)
 	}
 	return r, nil
 }
@@ -95,7 +102,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 // current returns the key that is in use, and what was told with it; nil without a key.
 func (r *Recorder) current() *keyed {
 	if r.keyed == nil {
-		return nil
+		return r.fixed
 	}
 	return r.keyed.Current()
 }

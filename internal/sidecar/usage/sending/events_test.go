@@ -137,6 +137,31 @@ func TestEventsAreReported(t *testing.T) {
 	}
 }
 
+// TestEveryReportTellsOfClients wants the newest report to tell of clients that evaluate by themselves, whatever it is about: publishers show how many
+// there are by it.
+func TestEveryReportTellsOfClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEventWorld(t, "")
+		w.alone = map[string]int{"flagd.sync": 2}
+		stop := w.start(t)
+		for range 5 {
+			w.evaluate(1)
+			w.happen(t, 5000) // which make several reports
+			time.Sleep(time.Minute)
+		}
+		all := w.came()
+		stop()
+		for _, r := range all {
+			if r.Unknown["flagd.sync"] != 2 {
+				t.Errorf("report %d with %d evaluations and %d exposures tells of no clients", r.N, r.Sum(), len(r.Exposures))
+			}
+		}
+		if len(all) < 10 {
+			t.Errorf("only %d reports", len(all))
+		}
+	})
+}
+
 // TestEventsNeverTakeThePlaceOfCounts wants counts of a long outage to be there after it, while more happened than there is room for, and what of that
 // was not kept to be told as lost.
 func TestEventsNeverTakeThePlaceOfCounts(t *testing.T) {

@@ -200,7 +200,6 @@ func (s *Sender) collectEvents(now time.Time, room int) bool {
 	r := usage.Report{From: now.UTC(), To: now.UTC()}
 	addEvents(&r, s.options.Events)
 	s.options.Fill(&r)
-	r.Unknown = nil // which a report of counts says
 	s.add(r)
 	return true
 }

@@ -93,6 +93,7 @@ type world struct {
 	result eval.Result
 	dir    string
 	epoch  atomic.Pointer[string]
+	alone  map[string]int // clients that evaluate by themselves
 	log    lines
 }
 
@@ -140,7 +141,7 @@ func newWorld(t *testing.T, dir string) *world {
 func (w *world) start(t *testing.T) (stop func()) {
 	t.Helper()
 	s, err := sending.New(sending.Options{
-		Counts: w.counts, Events: w.events, Boot: status.NewBoot(), Fill: func(r *usage.Report) { r.Pod = "shop-1" }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
+		Counts: w.counts, Events: w.events, Boot: status.NewBoot(), Fill: func(r *usage.Report) { r.Pod, r.Unknown = "shop-1", w.alone }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
 		Epoch: func() string { return *w.epoch.Load() }, Logger: zerolog.New(&w.log),
 	})
 	if err != nil {
