@@ -60,7 +60,7 @@ type life struct{ first, reported, last int }
 func TestExposuresOfAKilledSidecar(t *testing.T) {
 	rounds := 4
 	if os.Getenv("FLAGSIDE_SOAK") != "" {
-		rounds = 100
+		rounds = 50
 	}
 	x := newExperiment(t)
 	x.stop()
@@ -101,8 +101,8 @@ func TestExposuresOfAKilledSidecar(t *testing.T) {
 	}
 	x.start() // which sends what waits
 	x.useOf("http://"+x.sidecar.OFREPAddr().String(), users+1)
+	waiting.Until(t, "the last is reported", func() bool { return x.inStream(users + 1) }, x.logs)
 	x.stop()
-	waiting.Until(t, "the last is reported", func() bool { return x.inStream(users + 1) })
 	x.wantSuffixesLost(lives)
 }
 

@@ -29,7 +29,7 @@ func ParseURL(text string, allowed []netip.Prefix) (*url.URL, error) {
 	return u, nil
 }
 
-// ValidateCA returns why a file has no certificates that may vouch for receivers.
+// ValidateCA returns why a file has no certificates of authorities for receivers.
 func ValidateCA(content []byte) error {
 	if !x509.NewCertPool().AppendCertsFromPEM(content) {
 		return errors.New("the file has no certificate in PEM")

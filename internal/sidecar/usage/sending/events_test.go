@@ -294,7 +294,8 @@ func TestDroppedReportsOfMoreThanEvents(t *testing.T) {
 	})
 }
 
-// TestLossesAtTheEndAreTold wants what has to be dropped when a process ends, for want of room, to be told by the next.
+// TestLossesAtTheEndAreTold wants what has to be dropped when a process ends, for want of room, to be told by the next, and to be events as long as
+// there are any.
 func TestLossesAtTheEndAreTold(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it fills 16 MB and reads them many times")
@@ -302,13 +303,15 @@ func TestLossesAtTheEndAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newEventWorld(t, t.TempDir())
 		w.set(true, false)
+		counted := 0
 		for range 4 { // which fill the 16 MB
 			stop := w.start(t)
-			time.Sleep(time.Second)
+			w.evaluate(10)
+			counted += 10
+			time.Sleep(2 * time.Minute)
 			w.happen(t, 20_000)
 			stop()
 		}
-		counted := 0
 		for range 14 { // which end at once, with a report of 50 KB each
 			stop := w.start(t)
 			time.Sleep(time.Second)
@@ -323,8 +326,10 @@ func TestLossesAtTheEndAreTold(t *testing.T) {
 		stop := w.start(t)
 		time.Sleep(2 * time.Minute)
 		stop()
-		w.want(t, counted)
-		if lost := w.wantEvents(t); lost.Exposures == 0 || lost.Outcomes == 0 {
+		if evaluations, lost := w.sums(); evaluations != uint64(counted) || lost != 0 { // #nosec G115 -- a test
+			t.Errorf("%d evaluations in reports, %d lost, of %d: events took the place of counts", evaluations, lost, counted)
+		}
+		if lost := w.wantEvents(t); lost.Exposures == 0 || lost.Outcomes == 0 || lost.Reports != 0 {
 			t.Errorf("%+v lost", lost)
 		}
 	})

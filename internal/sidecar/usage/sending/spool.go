@@ -154,11 +154,12 @@ func (s *spool) append(w waiting) {
 	s.size += w.size
 }
 
-// makeRoom drops the oldest reports until there is room.
+// makeRoom drops the oldest reports until there is room: first those of events alone, so that events never take the place of counts.
 func (s *spool) makeRoom(size int) {
 	for len(s.reports) > 0 && s.size+size > s.room {
-		s.drop(s.reports[0])
-		s.done()
+		i := max(slices.IndexFunc(s.reports, func(w waiting) bool { return !w.counts }), 0)
+		s.drop(s.reports[i])
+		s.remove(i)
 	}
 }
 
@@ -191,9 +192,11 @@ func (s *spool) next() (w waiting, data []byte, ok bool) {
 }
 
 // done forgets the oldest report.
-func (s *spool) done() {
-	w := s.reports[0]
-	s.reports = slices.Delete(s.reports, 0, 1)
+func (s *spool) done() { s.remove(0) }
+
+func (s *spool) remove(i int) {
+	w := s.reports[i]
+	s.reports = slices.Delete(s.reports, i, i+1)
 	s.size -= w.size
 	if w.data == nil {
 		_ = os.Remove(s.path(w)) // one that stays is sent again by the next process, and known to be the same
