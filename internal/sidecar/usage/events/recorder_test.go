@@ -321,6 +321,26 @@ func TestTell(t *testing.T) {
 	}
 }
 
+// TestEventsOfUnnamedApplications wants events of an application whose name is none to be of another than the one that the sidecar is for, as its counts are.
+func TestEventsOfUnnamedApplications(t *testing.T) {
+	t.Parallel()
+	counts := counting.New("shop")
+	r := recorder(t, func(o *events.Options) { o.Applications = counts.ApplicationName })
+	for _, name := range []string{"", "shop", "cart", "no name!"} {
+		if _, err := r.Tell([]events.Event{{Event: "e"}}, nil, counts.Application([]byte(name)), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, outcomes := r.Collect(everything)
+	var got []string
+	for _, o := range outcomes {
+		got = append(got, o.Application)
+	}
+	if want := []string{"", "", "cart", counting.OtherApplication}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestOutcomesWithoutRoom wants all of a request to be refused when there is no room for it, by number or by size.
 func TestOutcomesWithoutRoom(t *testing.T) {
 	t.Parallel()
