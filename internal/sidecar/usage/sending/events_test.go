@@ -162,6 +162,33 @@ func TestEveryReportTellsOfClients(t *testing.T) {
 	})
 }
 
+// TestEventsThatComeWhileOthersAreSent wants events that come with every report that is sent to wait for the next, and counts to be reported meanwhile.
+func TestEventsThatComeWhileOthersAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEventWorld(t, "")
+		sent := 0
+		w.onSend = func() {
+			if sent++; sent < 1000 {
+				w.happen(t, 1)
+			}
+		}
+		stop := w.start(t)
+		w.happen(t, 5000)
+		w.evaluate(10)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if sent < 8 || sent > 60 {
+			t.Errorf("%d reports in ten minutes", sent)
+		}
+		sent = 1000
+		stop()
+		w.want(t, 10)
+		if lost := w.wantEvents(t); lost != (usage.Lost{}) {
+			t.Errorf("%+v lost", lost)
+		}
+	})
+}
+
 // TestEventsNeverTakeThePlaceOfCounts wants counts of a long outage to be there after it, while more happened than there is room for, and what of that
 // was not kept to be told as lost.
 func TestEventsNeverTakeThePlaceOfCounts(t *testing.T) {

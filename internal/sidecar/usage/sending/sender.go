@@ -126,7 +126,7 @@ func (s *Sender) watchEpoch(now time.Time) {
 	if e := s.options.Epoch(); e != s.epoch {
 		if s.epoch != "" {
 			s.collect(now)
-			for s.collectEvents(now, s.spool.room) {
+			for s.collectEvents(now, s.spool.room) > 0 {
 			}
 			s.options.Events.Forget()
 		}
@@ -159,9 +159,15 @@ const (
 	lossReport = 4 << 10
 )
 
-// deliverEvents makes reports of all events, and sends them and what waits before. It stops when reports that wait have so many bytes.
+// deliverEvents makes reports of the events that wait now, and sends them and what waits before. It stops when reports that wait have so many bytes. Events
+// that come meanwhile are for the next time: else reports of a few events followed each other without end.
 func (s *Sender) deliverEvents(ctx context.Context, policies failsafe.Executor[any], room int) {
-	for s.collectEvents(time.Now(), room) {
+	for left := s.options.Events.Waiting(); left > 0; {
+		taken := s.collectEvents(time.Now(), room)
+		if taken == 0 {
+			return
+		}
+		left -= taken
 		s.deliver(ctx, policies)
 	}
 }
@@ -192,16 +198,17 @@ func (s *Sender) tellLost() {
 }
 
 // collectEvents makes a report of events, unless reports that wait have so many bytes already: then events wait where they are, so that they
-// never take the place of counts. It reports whether there may be more.
-func (s *Sender) collectEvents(now time.Time, room int) bool {
+// never take the place of counts. It returns of how many.
+func (s *Sender) collectEvents(now time.Time, room int) (taken int) {
 	if s.options.Events.Waiting() == 0 || s.spool.size+eventsRoom > room {
-		return false
+		return 0
 	}
 	r := usage.Report{From: now.UTC(), To: now.UTC()}
 	addEvents(&r, s.options.Events)
+	taken = len(r.Exposures) + len(r.Outcomes)
 	s.options.Fill(&r)
 	s.add(r)
-	return true
+	return taken
 }
 
 // add numbers a report, in several parts if it is large, and lets it wait to be sent.

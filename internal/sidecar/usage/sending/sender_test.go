@@ -34,11 +34,16 @@ type publishers struct {
 	again   int // reports that came more than once
 	down    bool
 	deaf    bool // a report is taken and that is not acknowledged
+
+	onSend func() // called for each; nil is nothing
 }
 
 var errDown = errors.New("nothing answers")
 
 func (p *publishers) send(_ context.Context, boot string, n uint64, data []byte) error {
+	if p.onSend != nil {
+		p.onSend()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.down {
