@@ -26,7 +26,7 @@ func newUsageMetrics(e *environments) *usageMetrics {
 		reports: prometheus.NewDesc("flagside_usage_reports_total",
 			"Reports of usage by outcome, at all publishers together: folded, duplicate, malformed, or missed because the stream removed them before.",
 			[]string{"environment", "outcome"}, nil),
-		lost:    prometheus.NewDesc("flagside_usage_lost_evaluations_total", "Evaluations that sidecars say they have counted and could not report.", label, nil),
+		lost: prometheus.NewDesc("flagside_usage_lost_evaluations_total", "Evaluations that sidecars say they have counted and could not report.", label, nil),
 		events: prometheus.NewDesc("flagside_usage_lost_events_total",
 			"Events that sidecars say they could not report, by kind: exposures, and outcomes, also those that were refused and sent again.", []string{"environment", "kind"}, nil),
 		waiting: prometheus.NewDesc("flagside_usage_reports_waiting", "Reports of usage that have come and were not folded yet.", label, nil),
