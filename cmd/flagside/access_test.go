@@ -89,6 +89,7 @@ func TestCredentials(t *testing.T) {
 	f(exitOK, "web", "add", "web", "--data-dir", data, "--environment", "prod", "--exposure-key", out("prod.key"), "--out", out("web"))
 	f(exitOK, "batch", "add", "batch", "--data-dir", data, "--environment", "prod", "--exposure-key", out("prod.key"), "--out", out("batch"))
 	f(exitFailure, "roots: it is not base64", "add", "other", "--data-dir", data, "--environment", "prod", "--exposure-key", trust, "--out", out("x"))
+	f(exitFailure, "--exposure-key is a key", "add", "other", "--data-dir", data, "--environment", "prod", "--exposure-key", strings.Repeat("QUJD", 11), "--out", out("x"))
 	f(exitConfiguration, "publishers need no key", "add", "other", "--role", "publisher", "--data-dir", data, "--exposure-key", out("prod.key"), "--out", out("x"))
 	key, err := os.ReadFile(out("prod.key"))
 	if err != nil {

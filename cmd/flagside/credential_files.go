@@ -46,6 +46,9 @@ func (f credentialFiles) exposureKey() ([]byte, error) {
 	if f.exposures == "" {
 		return nil, nil
 	}
+	if _, err := exposurekey.Parse([]byte(f.exposures)); err == nil {
+		return nil, errors.New("--exposure-key is a key, and wants the name of a file: write the key into one") // without it: it is secret
+	}
 	text, err := os.ReadFile(f.exposures)
 	if errors.Is(err, os.ErrNotExist) {
 		text = exposurekey.New().Text()

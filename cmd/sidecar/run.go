@@ -99,6 +99,8 @@ func options(s *given) *config.Set {
 			"and outcomes have no subject; see docs/usage.md")
 	set.String(&s.sample, "exposure-sample", "1",
 		"share of subjects whose exposures and outcomes are reported, above 0 and up to 1; the same subjects for all flags and sidecars with the same key")
+	set.Int(&o.EventRate, "event-rate", sidecar.DefaultEventRate,
+		"how many exposures are reported a minute in the long run, and how many outcomes, 1 to 100000; an hour's share may come at once, more is dropped and counted as lost")
 	set.Bool(&s.preview, "preview", true,
 		"remember some evaluations of the last hour with their contexts, in memory only, and tell publishers by counts what a change would do to them; see docs/usage.md")
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
@@ -160,6 +162,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	o.NoUsage = !s.usage
 	if o.ExposureSample, err = parseShare(s.sample); err != nil {
 		fmt.Fprintf(stderr, "sidecar: --exposure-sample: %v\n", err)
+		return exitConfiguration
+	}
+	if o.EventRate == 0 {
+		fmt.Fprintln(stderr, "sidecar: --event-rate: 0 leaves no events: give 1 or more, or --usage=false")
 		return exitConfiguration
 	}
 	o.NoPreview = !s.preview

@@ -86,6 +86,7 @@ func TestActions(t *testing.T) {
 		},
 		{"credentials that are not there", nil, []string{"--environment", "prod", "--credentials", "/nonexistent"}, 2, "", "/nonexistent/nats.nkey"},
 		{"no share of subjects", nil, []string{"--environment", "prod", "--exposure-sample", "0"}, 2, "", "--exposure-sample"},
+		{"no events", nil, []string{"--environment", "prod", "--event-rate", "0"}, 2, "", "--event-rate: 0"},
 		{"a share of subjects that is none", nil, []string{"--environment", "prod", "--exposure-sample", "10%"}, 2, "", "such as 0.1"},
 		{"wrong address", nil, []string{"--environment", "prod", "--ofrep-addr", "nowhere"}, 2, "", "--ofrep-addr"},
 	}

@@ -204,6 +204,7 @@ func All() []Attack {
 		{Application, Warm, "internal/sidecar", "TestAnswersBeyondTheBudgetAreRefused", ""},
 		{Application, Warm, "eval", "TestAttributesThatTakeTooMuchEndTheEvaluation", ""},
 		{Application, Warm, "internal/sidecar/ofrep", "TestBrowsersAreAnsweredForPagesThatMayAsk", ""},
+		{Application, Warm, "internal/sidecar/ofrep", "TestPagesOfOtherSitesTellNothing", ""},
 		{Application, Warm, "internal/sidecar/resolver", "TestExpensiveFlagsAreWatchedMoreClosely", ""},
 		{Application, Warm, "internal/sidecar", "TestGreedyAndSlowClientsOfEveryPort", ""},
 		{Application, Warm, "e2e", "TestGreedyClientsOfEveryPortAtOnce", ""},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/ending"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher"
@@ -90,6 +91,7 @@ func (d *Dev) sidecarOptions() sidecar.Options {
 	o := d.options.Sidecar
 	o.Server, o.Trust, o.Logger = d.publisher, d.publisher.Trust(), d.options.Logger
 	o.Awaited = d.waiting.Load
+	o.ExposureKey = exposurekey.New() // so that experiments can be tried; the subjects of another run are others
 	return o
 }
 

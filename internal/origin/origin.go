@@ -45,6 +45,9 @@ func For(listener net.Addr, hosts, origins []string) *Policy {
 	return &Policy{hosts: hosts, origins: origins, addresses: !tcp.IP.IsLoopback()}
 }
 
+// ForPages returns the policy that lets every host through, and of pages of other sites those of the origins.
+func ForPages(origins []string) *Policy { return &Policy{hosts: []string{Any}, origins: origins} }
+
 // Refusal returns the status and the sentence to refuse a request with that a browser sends for a page that may not ask, given its headers Host,
 // Sec-Fetch-Site and Origin; the status is 0 if there is no reason to.
 func Refusal[T string | []byte](p *Policy, host, site, origin T) (status int, sentence string) {

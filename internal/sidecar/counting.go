@@ -16,7 +16,8 @@ import (
 	"github.com/flagside/flagside/sync/usage"
 )
 
-// usageDir is the directory in the data directory with reports of usage that wait to be sent.
+// usageDir is the directory in the data directory with reports of usage that wait to be sent, in one directory for each environment: sidecars of several
+// may share the data directory.
 const usageDir = "usage"
 
 // newSender returns what reports the counts to publishers.
@@ -26,7 +27,7 @@ func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Register
 		Counts: counts, Events: s.events, Boot: s.boot, Fill: fill, Epoch: s.usageEpoch, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
 	}
 	if s.options.DataDir != "" {
-		o.Dir = filepath.Join(s.options.DataDir, usageDir)
+		o.Dir = filepath.Join(s.options.DataDir, usageDir, s.options.Environment)
 	}
 	return sending.New(o)
 }
@@ -38,7 +39,7 @@ func (s *Sidecar) newEvents(counts *counting.Counts, metrics prometheus.Register
 		share = DefaultExposureSample
 	}
 	return events.New(events.Options{
-		Environment: s.options.Environment, Share: share, Applications: counts.ApplicationName, KeyFile: s.options.ExposureKeyFile,
+		Environment: s.options.Environment, Share: share, Rate: s.options.EventRate, Applications: counts.ApplicationName, KeyFile: s.options.ExposureKeyFile, Key: s.options.ExposureKey,
 		Metrics: metrics, Logger: s.logger,
 	})
 }

@@ -16,11 +16,13 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/gate"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/sidecar/usage/events"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/status"
@@ -41,6 +43,7 @@ const (
 	DefaultBarrierSpacing = time.Millisecond
 	DefaultPastRevisions  = 16
 	DefaultExposureSample = 1.0
+	DefaultEventRate      = events.DefaultRate
 )
 
 // minInFlight is the least that a port may have under way, in bytes.
@@ -48,6 +51,9 @@ const minInFlight = 1 << 20
 
 // maxPastRevisions bounds what a request that is pinned to a revision costs.
 const maxPastRevisions = 1000
+
+// maxEventRate bounds what a sidecar sends to publishers, a minute.
+const maxEventRate = 100_000
 
 // maxMetricsPerFlag bounds what a scrape of the metrics costs.
 const maxMetricsPerFlag = 1000
@@ -171,10 +177,14 @@ type Options struct {
 	// UsageInterval is how often counts are sent, on average; 0 means sending.Interval.
 	UsageInterval time.Duration
 	// ExposureKeyFile is the path of a file with the environment's key for exposures, see package exposurekey; it is read again when it changes.
-	// Without it no exposures are reported, and outcomes have no subject.
+	// Without it and ExposureKey no exposures are reported, and outcomes have no subject.
 	ExposureKeyFile string
+	// ExposureKey is used without an ExposureKeyFile; nil is none.
+	ExposureKey exposurekey.Key
 	// ExposureSample is the share of subjects whose exposures and outcomes are reported, up to 1; 0 means DefaultExposureSample.
 	ExposureSample float64
+	// EventRate is how many exposures are reported a minute in the long run, and how many outcomes; 0 means DefaultEventRate.
+	EventRate int
 	// NoPreview lets the sidecar remember no evaluations, and not answer publishers that ask what a change would do.
 	NoPreview bool
 	// Version is what the sidecar calls itself in /status, metrics, status reports and to the NATS server; empty means "devel".
@@ -328,6 +338,9 @@ func (o Options) Validate() error {
 	}
 	if !(o.ExposureSample >= 0 && o.ExposureSample <= 1) {
 		errs = append(errs, fmt.Errorf("--exposure-sample %v: want a share of subjects above 0, up to 1", o.ExposureSample))
+	}
+	if o.EventRate < 0 || o.EventRate > maxEventRate {
+		errs = append(errs, fmt.Errorf("--event-rate %d: want 1 to %d", o.EventRate, maxEventRate))
 	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("--metrics-per-flag %d: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))

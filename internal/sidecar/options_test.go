@@ -15,6 +15,8 @@ func TestBoundsOfRequestsAreChecked(t *testing.T) {
 		"--max-evaluation-work: 999 nodes for one evaluation: want 1000 to 1000000000": {MaxEvaluationWork: 999},
 		"--max-evaluation-work: -1 nodes":                                              {MaxEvaluationWork: -1},
 		"--exposure-sample 1.5: want":                                                  {ExposureSample: 1.5},
+		"--event-rate 100001: want 1 to 100000":                                        {EventRate: 100_001},
+		"--event-rate -1: want":                                                        {EventRate: -1},
 		"--exposure-sample -1: want":                                                   {ExposureSample: -1},
 		"--request-timeout cannot be negative":                                         {RequestTimeout: -time.Second},
 	} {

@@ -24,7 +24,10 @@ func (s *Sidecar) newPreview(counts *counting.Counts, metrics prometheus.Registe
 			if a == 0 {
 				return s.options.Identity.Application
 			}
-			return counts.ApplicationName(a)
+			if name := counts.ApplicationName(a); name != counting.OtherApplication {
+				return name
+			}
+			return "" // which is no service
 		},
 		Send: func(a wire.Answer) error {
 			l := s.link.Load()

@@ -151,9 +151,10 @@ func sizeOf(part any) (int, error) {
 	return len(data), nil
 }
 
-// follower returns a part of a report that has nothing of its own yet.
+// follower returns a part of a report that has nothing of its own yet. The clients that evaluate by themselves are in every part: the last one tells
+// who is there now.
 func follower(r Report) Report {
-	r.Flags, r.Other, r.NotFound, r.NotFoundOthers, r.Unknown, r.Unchanged, r.Lost = nil, nil, nil, 0, nil, 0, Lost{}
+	r.Flags, r.Other, r.NotFound, r.NotFoundOthers, r.Unchanged, r.Lost = nil, nil, nil, 0, 0, Lost{}
 	r.Exposures, r.Outcomes = nil, nil
 	return r
 }

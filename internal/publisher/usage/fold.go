@@ -160,8 +160,9 @@ func (f *Fold) add(m Message) {
 	}
 	f.uses(r, at)
 	f.Place.Reports++
+	f.Place.Lost = sumOf(f.Place.Lost, r.Lost)
 	if lostCounts(r) {
-		f.Place.Lost, f.Place.LostAt = sumOf(f.Place.Lost, r.Lost), m.Received
+		f.Place.LostAt = m.Received
 	}
 	if r.Unchanged > 0 && at.After(f.Place.UnchangedAt) {
 		f.Place.UnchangedAt = at

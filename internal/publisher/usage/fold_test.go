@@ -288,7 +288,8 @@ func TestWhatIsNotCountedIsTold(t *testing.T) {
 	}
 }
 
-// TestEventsAreNotFolded wants exposures and outcomes, and those that are lost, to be no counts and none that are missing.
+// TestEventsAreNotFolded wants exposures and outcomes, and those that are lost, to be no counts and none that are missing. How many are lost is
+// told by themselves.
 func TestEventsAreNotFolded(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
@@ -301,7 +302,7 @@ func TestEventsAreNotFolded(t *testing.T) {
 	}
 	b.add(f, noon, message(1, noon, events))
 	b.write(f)
-	want := usage.Place{Covered: 1, Since: noon, Until: noon, Boots: map[string]usage.Boot{boot(1): {N: 1, At: noon.Unix()}}, Reports: 1}
+	want := usage.Place{Covered: 1, Since: noon, Until: noon, Boots: map[string]usage.Boot{boot(1): {N: 1, At: noon.Unix()}}, Reports: 1, Lost: events.Lost}
 	if diff := cmp.Diff(want, b.open().Place); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -137,10 +137,16 @@ func (s *Segment) putNotFound(x NotFound, n uint64) {
 }
 
 // addLost counts what was lost.
-func (s *Segment) addLost(l usage.Lost) { s.Lost = sumOf(s.Lost, l) }
+// addLost adds lost counts. Exposures and outcomes are in no segment, nor are lost ones.
+func (s *Segment) addLost(l usage.Lost) {
+	s.Lost = sumOf(s.Lost, usage.Lost{Reports: l.Reports, Evaluations: l.Evaluations})
+}
 
 func sumOf(a, b usage.Lost) usage.Lost {
-	return usage.Lost{Reports: plus(a.Reports, b.Reports), Evaluations: plus(a.Evaluations, b.Evaluations)}
+	return usage.Lost{
+		Reports: plus(a.Reports, b.Reports), Evaluations: plus(a.Evaluations, b.Evaluations),
+		Exposures: plus(a.Exposures, b.Exposures), Outcomes: plus(a.Outcomes, b.Outcomes),
+	}
 }
 
 // plus adds, and stays at the largest number: a report can claim any.

@@ -1,23 +1,23 @@
 package webhook
 
 import (
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/rs/zerolog"
 
-	"github.com/flagside/flagside/internal/handwritten"
+	"github.com/flagside/flagside/internal/publisher/activity"
+	"github.com/flagside/flagside/internal/publisher/configfile"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/egress"
+	"github.com/flagside/flagside/internal/reload"
 )
 
 // Format is how an event is told.
@@ -105,90 +105,44 @@ type writtenWebhook struct {
 	Timeout      string         `json:"timeout"`
 }
 
-// mistake is what is wrong with a value of the file.
-type mistake struct {
-	pointer string // RFC 6901
-	reason  error
+// entries says what the file lists.
+func entries() configfile.Entries {
+	return configfile.Entries{
+		One: "webhook", Many: "webhooks", Names: names,
+		Members: "a webhook has name, url or urlFile, format, environments, events, secretFiles, allowPrivate, caFile and timeout",
+	}
 }
 
-func (m *mistake) Error() string { return m.reason.Error() }
-
-func wrong(member, format string, arguments ...any) *mistake {
-	if member != "" {
-		member = "/" + member
-	}
-	return &mistake{member, fmt.Errorf(format, arguments...)}
+// Open reads the file of webhooks for the first time. It is an error if it cannot be used.
+func Open(path string, logger zerolog.Logger) (*reload.File[Config], error) {
+	return configfile.Open(path, entries(), Parse, logger)
 }
 
 // Parse reads the file of webhooks, which has a name, and with read the files that it names. Relative names are relative to its folder. Errors have the
 // place, and never say what a file or an address says.
-func Parse(name string, content []byte, read func(file string) ([]byte, error)) (Config, error) {
-	text, err := handwritten.Open(name, content)
-	if err != nil {
-		return Config{}, err
-	}
-	var file written
-	if err := json.Unmarshal(text.JSON(), &file, json.RejectUnknownMembers(true)); err != nil {
-		m := shape(err)
-		return Config{}, fmt.Errorf("%s: %w", text.Place(m.pointer), m.reason)
-	}
-	c, err := file.complete(func(file string) ([]byte, error) {
-		if strings.Contains(file, "://") || strings.HasPrefix(file, secretPrefix) {
-			return nil, errors.New("this is no name of a file: write the address or the secret into a file, and its name here") // without it, which is a secret
-		}
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(filepath.Dir(name), file)
-		}
-		return read(file)
-	})
-	if m, ok := errors.AsType[*mistake](err); ok {
-		return Config{}, fmt.Errorf("%s: %w", text.Place(m.pointer), m.reason)
-	}
-	return c, err
+func Parse(name string, content []byte, read configfile.Read) (Config, error) {
+	return configfile.Parse(name, content, entries(), read, written.complete)
 }
 
-// shape returns what is wrong with the JSON without what it says, which may be a secret.
-func shape(err error) *mistake {
-	m := &mistake{reason: errors.New("it is no file of webhooks: want webhooks, a list of objects with name, url or urlFile, format, environments, " +
-		"events, secretFiles, allowPrivate, caFile and timeout")}
-	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
-		m.pointer = string(semantic.JSONPointer)
-		if errors.Is(err, json.ErrUnknownName) {
-			m.reason = errors.New("unknown member: a webhook has name, url or urlFile, format, environments, events, secretFiles, allowPrivate, caFile and timeout")
-		} else {
-			m.reason = errors.New("another type of value than it must have")
-		}
-	}
-	return m
-}
-
-func (f written) complete(read func(string) ([]byte, error)) (Config, error) {
+func (f written) complete(read configfile.Read) (Config, error) {
 	c := Config{RequestLink: f.RequestLink}
 	if err := validateLink(f.RequestLink); err != nil {
 		return c, err
 	}
 	if len(f.Webhooks) > maxWebhooks {
-		return c, wrong("webhooks", "%d webhooks are too many: %d at most", len(f.Webhooks), maxWebhooks)
+		return c, configfile.Wrong("webhooks", "%d webhooks are too many: %d at most", len(f.Webhooks), maxWebhooks)
 	}
 	for i, w := range f.Webhooks {
 		completed, err := w.complete(read)
 		if err == nil && slices.ContainsFunc(c.Webhooks, func(other Webhook) bool { return other.Name == w.Name }) {
-			err = wrong("name", "%s is the name of another webhook", w.Name)
+			err = configfile.Wrong("name", "%s is the name of another webhook", w.Name)
 		}
-		if m, ok := errors.AsType[*mistake](err); ok {
-			return c, &mistake{fmt.Sprintf("/webhooks/%d%s", i, m.pointer), fmt.Errorf("webhook %s: %w", label(w.Name, i), m.reason)}
+		if err != nil {
+			return c, entries().At(i, w.Name, err)
 		}
 		c.Webhooks = append(c.Webhooks, completed)
 	}
 	return c, nil
-}
-
-// label names a webhook, as far as it has a name.
-func label(name string, index int) string {
-	if names.MatchString(name) {
-		return name
-	}
-	return fmt.Sprint("number ", index+1)
 }
 
 func validateLink(link string) error {
@@ -197,28 +151,28 @@ func validateLink(link string) error {
 	}
 	u, err := url.Parse(linkOf(link, "e", "r"))
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || !strings.Contains(link, requestInLink) {
-		return wrong("requestLink", "want an address without a user name, such as https://flags.example.com/environments/{environment}/requests/{request}")
+		return configfile.Wrong("requestLink", "want an address without a user name, such as https://flags.example.com/environments/{environment}/requests/{request}")
 	}
 	return nil
 }
 
-func (w writtenWebhook) complete(read func(string) ([]byte, error)) (Webhook, error) {
+func (w writtenWebhook) complete(read configfile.Read) (Webhook, error) {
 	out := Webhook{Name: w.Name, Format: w.Format, Environments: w.Environments, Events: w.Events, Timeout: defaultTimeout}
 	if out.Format == "" {
 		out.Format = FormatCloudEvents
 	}
 	if !names.MatchString(w.Name) {
-		return out, wrong("name", "a name has 1 to 64 lower-case letters, digits and hyphens")
+		return out, configfile.Wrong("name", "a name has 1 to 64 lower-case letters, digits and hyphens")
 	}
 	if !slices.Contains([]Format{FormatCloudEvents, FormatSlack, FormatTeams, FormatText}, out.Format) {
-		return out, wrong("format", "want cloudevents, slack, teams or text")
+		return out, configfile.Wrong("format", "want cloudevents, slack, teams or text")
 	}
 	for i, pattern := range w.Events {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			return out, wrong(fmt.Sprint("events/", i), "want a type of events, or a pattern such as request.*")
+		if !isKnown(pattern) {
+			return out, configfile.Wrong(fmt.Sprint("events/", i), "no event has such a type: want one of %s, or a pattern such as request.*", strings.Join(types(), ", "))
 		}
 	}
-	for _, complete := range []func(*Webhook, func(string) ([]byte, error)) error{w.allow, w.address, w.secrets, w.certificates, w.timeout} {
+	for _, complete := range []func(*Webhook, configfile.Read) error{w.allow, w.address, w.secrets, w.certificates, w.timeout} {
 		if err := complete(&out, read); err != nil {
 			return out, err
 		}
@@ -226,60 +180,69 @@ func (w writtenWebhook) complete(read func(string) ([]byte, error)) (Webhook, er
 	return out, nil
 }
 
-func (w writtenWebhook) timeout(out *Webhook, _ func(string) ([]byte, error)) error {
+// types returns what webhooks can be told: all types of events but that of the end of an environment, after which no publisher runs.
+func types() []string {
+	all := []string{activity.TypeChange, breakGlass}
+	for _, kind := range requests.EventTypes() {
+		if kind != requests.EventDestroyed {
+			all = append(all, string(kind))
+		}
+	}
+	return append(all, typeTest)
+}
+
+// isKnown reports whether a pattern is for events that there are.
+func isKnown(pattern string) bool {
+	return slices.ContainsFunc(types(), func(kind string) bool {
+		matched, err := path.Match(pattern, kind)
+		return err == nil && matched
+	})
+}
+
+func (w writtenWebhook) timeout(out *Webhook, _ configfile.Read) error {
 	if w.Timeout == "" {
 		return nil
 	}
 	var err error
 	if out.Timeout, err = time.ParseDuration(w.Timeout); err != nil || out.Timeout < minTimeout || out.Timeout > maxTimeout {
-		return wrong("timeout", "want a duration from %s to %s, such as 10s", minTimeout, maxTimeout)
+		return configfile.Wrong("timeout", "want a duration from %s to %s, such as 10s", minTimeout, maxTimeout)
 	}
 	return nil
 }
 
 // address reads where events go.
-func (w writtenWebhook) address(out *Webhook, read func(string) ([]byte, error)) error {
+func (w writtenWebhook) address(out *Webhook, read configfile.Read) error {
 	member, text := "url", w.URL
 	if (w.URL == "") == (w.URLFile == "") {
-		return wrong("", "give either url or urlFile")
+		return configfile.Wrong("", "give either url or urlFile")
 	}
 	if w.URLFile != "" {
 		content, err := read(w.URLFile)
 		if err != nil {
-			return wrong("urlFile", "%w", err)
+			return configfile.Wrong("urlFile", "%w", err)
 		}
 		member, text = "urlFile", strings.TrimSpace(string(content))
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Opaque != "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return wrong(member, "want an address that begins with https://") // without the reason, which quotes the address
-	}
-	switch {
-	case u.User != nil:
-		return wrong(member, "the address has a user name: receivers know our events by their signature")
-	case u.Fragment != "":
-		return wrong(member, "the address has a fragment, which is never sent")
-	case u.Scheme == "http" && len(out.AllowPrivate) == 0:
-		return wrong(member, "want https://: http is for private addresses, with allowPrivate")
-	}
-	if address, err := netip.ParseAddr(u.Hostname()); err == nil {
-		if err := (Webhook{URL: u, AllowPrivate: out.AllowPrivate}).permit(address); err != nil {
-			return wrong(member, "%w", err)
-		}
+	u, err := egress.ParseURL(text, out.AllowPrivate)
+	if err != nil {
+		return configfile.Wrong(member, "%w", err)
 	}
 	out.URL = u
 	return nil
 }
 
-func (w writtenWebhook) secrets(out *Webhook, read func(string) ([]byte, error)) error {
+func (w writtenWebhook) secrets(out *Webhook, read configfile.Read) error {
 	if len(w.SecretFiles) == 0 && out.Format == FormatCloudEvents {
-		return wrong("", "secretFiles is missing: without a secret the receiver cannot tell our events from others; make one with "+
+		return configfile.Wrong("", "secretFiles is missing: without a secret the receiver cannot tell our events from others; make one with "+
 			`echo "whsec_$(openssl rand -base64 32)"`)
 	}
 	if len(w.SecretFiles) > maxSecrets {
-		return wrong("secretFiles", "%d secrets are too many: %d at most", len(w.SecretFiles), maxSecrets)
+		return configfile.Wrong("secretFiles", "%d secrets are too many: %d at most", len(w.SecretFiles), maxSecrets)
 	}
 	for i, file := range w.SecretFiles {
+		if strings.HasPrefix(file, secretPrefix) {
+			return configfile.Wrong(fmt.Sprint("secretFiles/", i), "%w", configfile.NoName())
+		}
 		content, err := read(file)
 		if err == nil {
 			var secret Secret
@@ -289,32 +252,32 @@ func (w writtenWebhook) secrets(out *Webhook, read func(string) ([]byte, error))
 			out.Secrets = append(out.Secrets, secret)
 		}
 		if err != nil {
-			return wrong(fmt.Sprint("secretFiles/", i), "%w", err)
+			return configfile.Wrong(fmt.Sprint("secretFiles/", i), "%w", err)
 		}
 	}
 	return nil
 }
 
-func (w writtenWebhook) certificates(out *Webhook, read func(string) ([]byte, error)) error {
+func (w writtenWebhook) certificates(out *Webhook, read configfile.Read) error {
 	if w.CAFile == "" {
 		return nil
 	}
 	content, err := read(w.CAFile)
-	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(content) {
-		err = fmt.Errorf("%s has no certificate in PEM", w.CAFile)
+	if err == nil {
+		err = egress.ValidateCA(content)
 	}
 	if err != nil {
-		return wrong("caFile", "%w", err)
+		return configfile.Wrong("caFile", "%w", err)
 	}
 	out.CA = content
 	return nil
 }
 
 // allow reads which addresses that are not public may be reached.
-func (w writtenWebhook) allow(out *Webhook, _ func(string) ([]byte, error)) error {
+func (w writtenWebhook) allow(out *Webhook, _ configfile.Read) error {
 	networks, at, err := egress.ParseAllowed(w.AllowPrivate)
 	if err != nil {
-		return wrong("allowPrivate"+at, "%w", err)
+		return configfile.Wrong("allowPrivate"+at, "%w", err)
 	}
 	out.AllowPrivate = networks
 	return nil

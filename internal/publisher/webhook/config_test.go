@@ -96,7 +96,10 @@ func TestMistakesHavePlaces(t *testing.T) {
 		{head + "url: https://example.com/topsecret", "2:3", "secretFiles is missing"},
 		{head + "format: text", "2:3", "either url or urlFile"},
 		{head + "url: https://example.com\n  urlFile: slack", "2:3", "either url or urlFile"},
-		{head + "urlFile: nothing", "3:12", "does not exist"},
+		{head + "urlFile: nothing", "3:12", "no file has this name"},
+		{head + "urlFile: topsecret", "3:12", "no file has this name"},
+		{head + "url: https://example.com\n  secretFiles: [topsecret]", "4:17", "no file has this name"},
+		{head + "url: https://example.com\n  format: text\n  caFile: topsecret", "5:11", "no file has this name"},
 		{head + "urlFile: bad", "3:12", "begins with https://"},
 		{head + "url: https://example.com\n  secretFiles: [one, short]", "4:22", "short: it is no secret"},
 		{head + "url: https://example.com\n  secretFiles: [bare]", "4:17", "bare: it is no secret"},
@@ -104,6 +107,12 @@ func TestMistakesHavePlaces(t *testing.T) {
 		{head + "url: https://example.com\n  format: xml", "4:11", "want cloudevents"},
 		{head + "url: https://example.com\n  format: text\n  timeout: 2h", "5:12", "want a duration"},
 		{head + "url: https://example.com\n  format: text\n  events: [change, '[']", "5:20", "pattern"},
+		{head + "url: https://example.com\n  format: text\n  events: [change, request.open]", "5:20", "want one of change, break-glass, request.opened, request.rebased"},
+		{head + "url: https://example.com\n  format: text\n  events: [changes]", "5:12", "lifecycle.expired"},
+		{head + "url: https://example.com\n  format: text\n  events: [Change]", "5:12", "no event has such a type"},
+		{head + "url: https://example.com\n  format: text\n  events: ['']", "5:12", "no event has such a type"},
+		{head + "url: https://example.com\n  format: text\n  events: ['lifecycle.archive?x']", "5:12", "no event has such a type"},
+		{head + "url: https://example.com\n  format: text\n  events: [environment.destroyed]", "5:12", "no event has such a type"},
 		{head + "url: https://example.com\n  format: text\n  allowPrivate: 10.0.0.0/8", "5:17", "want true, or a list"},
 		{head + "url: https://example.com\n  format: text\n  allowPrivate: [10.1.2.3/8]", "5:18", "is not a network"},
 		{head + "url: https://example.com\n  format: text\n  caFile: one", "5:11", "no certificate"},
@@ -121,6 +130,28 @@ func TestMistakesHavePlaces(t *testing.T) {
 		}
 		if text := err.Error(); !strings.HasPrefix(text, "/etc/hooks/webhooks.yaml:"+c.place+":") || !strings.Contains(text, c.reason) || strings.Contains(text, "topsecret") {
 			t.Errorf("%q: %s; want %s, %s", c.text, text, c.place, c.reason)
+		}
+	}
+}
+
+// Every type that the page lists can be asked for, and it lists all.
+func TestTypesOfEvents(t *testing.T) {
+	t.Parallel()
+	for _, kind := range append(types(), "*", "request.*", "environment.*", "lifecycle.*", "[cb]*") {
+		if !isKnown(kind) {
+			t.Errorf("%s is not known", kind)
+		}
+	}
+	page, err := os.ReadFile("../../../docs/webhooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "Types of events: ")
+	text, _, _ = strings.Cut(text, "CloudEvents have")
+	for _, kind := range types() {
+		first, rest, _ := strings.Cut(kind, ".")
+		if short := "`." + rest + "`"; !strings.Contains(text, "`"+kind+"`") && !(strings.Contains(text, "`"+first+".") && strings.Contains(text, short)) && kind != breakGlass {
+			t.Errorf("the page does not have %s", kind)
 		}
 	}
 }

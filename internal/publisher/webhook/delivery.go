@@ -20,7 +20,7 @@ type delivery struct {
 	receiver *receiver
 	link     string
 	nameOf   func(id string) (name string, known bool)
-	observe  func(outcome string)
+	counters counters
 	lost     func(n uint64)
 	logger   zerolog.Logger
 
@@ -266,7 +266,7 @@ func (d *delivery) expired(n uint64) {
 }
 
 func (d *delivery) failed(err error) {
-	d.observe("failed")
+	d.counters.failed.Inc()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
@@ -279,7 +279,7 @@ func (d *delivery) failed(err error) {
 }
 
 func (d *delivery) succeeded() {
-	d.observe("delivered")
+	d.counters.delivered.Inc()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.state.failing.IsZero() {

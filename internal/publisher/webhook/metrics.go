@@ -39,10 +39,21 @@ func newMetrics(s *Service) *metrics {
 	}
 }
 
-// forget drops what was counted of a webhook that is in the file no longer.
-func (m *metrics) forget(webhook string) {
+// counters are those of a webhook and an environment. What they count after forget is not seen any more.
+type counters struct{ delivered, failed, lost prometheus.Counter }
+
+// begin has the counters of a webhook be there, so that the first loss is seen as a growth.
+func (m *metrics) begin(webhook, environment string) counters {
+	return counters{
+		delivered: m.attempts.WithLabelValues(webhook, environment, "delivered"), failed: m.attempts.WithLabelValues(webhook, environment, "failed"),
+		lost: m.lost.WithLabelValues(webhook, environment),
+	}
+}
+
+// forget drops what was counted of a webhook that is told nothing of an environment any more.
+func (m *metrics) forget(webhook, environment string) {
 	for _, c := range []*prometheus.CounterVec{m.attempts, m.lost} {
-		c.DeletePartialMatch(prometheus.Labels{"webhook": webhook})
+		c.DeletePartialMatch(prometheus.Labels{"webhook": webhook, "environment": environment})
 	}
 }
 

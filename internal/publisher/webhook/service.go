@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -126,14 +127,13 @@ func (s *Service) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	config := s.options.File.Current()
+	var ended []*runningDelivery
 	for name, t := range s.targets {
 		i := slices.IndexFunc(config.Webhooks, func(w Webhook) bool { return w.Name == name })
 		if i < 0 || !reflect.DeepEqual(config.Webhooks[i], t.webhook) || config.RequestLink != t.link {
+			ended = slices.AppendSeq(ended, maps.Values(t.deliveries))
 			t.stop()
 			delete(s.targets, name)
-			if i < 0 {
-				s.metrics.forget(name)
-			}
 		}
 	}
 	for _, w := range config.Webhooks {
@@ -151,12 +151,26 @@ func (s *Service) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 			f.end()
 		case i >= 0 && environments[i].Source == f.source && !isClosed(f.ending):
 		default:
-			s.stop(name, f)
+			ended = append(ended, s.stop(name, f)...)
 		}
 	}
 	for _, e := range environments {
 		if s.isWanted(e.Name) {
 			s.start(ctx, conn, wg, e)
+		}
+	}
+	s.forget(ended)
+}
+
+// forget drops what was counted of deliveries that have ended, unless others have taken their place. s.mu is held.
+func (s *Service) forget(ended []*runningDelivery) {
+	for _, d := range ended {
+		name, environment := d.receiver.webhook.Name, d.feed.environment
+		if t := s.targets[name]; t == nil || t.deliveries[environment] == nil {
+			s.metrics.forget(name, environment)
+		}
+		if s.feeds[environment] == nil {
+			s.metrics.copied.DeleteLabelValues(environment)
 		}
 	}
 }
@@ -171,16 +185,18 @@ func (s *Service) isWanted(environment string) bool {
 	return false
 }
 
-// stop ends everything of an environment.
-func (s *Service) stop(environment string, f *runningFeed) {
+// stop ends everything of an environment, and returns the deliveries that were there.
+func (s *Service) stop(environment string, f *runningFeed) (ended []*runningDelivery) {
 	f.cancel()
 	delete(s.feeds, environment)
 	for _, t := range s.targets {
 		if d := t.deliveries[environment]; d != nil {
 			d.cancel()
 			delete(t.deliveries, environment)
+			ended = append(ended, d)
 		}
 	}
+	return ended
 }
 
 func (t *target) stop() {
@@ -238,13 +254,13 @@ func (s *Service) newFeed(conn *flagsync.Conn, e Environment) *feed {
 
 func (s *Service) newDelivery(f *feed, t *target, e Environment) *delivery {
 	name, environment := t.webhook.Name, f.environment
-	s.metrics.lost.WithLabelValues(name, environment).Add(0) // so that the first loss is seen as a growth
+	counters := s.metrics.begin(name, environment)
 	return &delivery{
 		feed: f, receiver: t.receiver, link: t.link, nameOf: s.options.NameOf, all: t.isNew(e),
-		logger:  s.options.Logger.With().Str("webhook", name).Str("environment", environment).Str("host", t.webhook.Host()).Logger(),
-		observe: func(outcome string) { s.metrics.attempts.WithLabelValues(name, environment, outcome).Inc() },
+		logger:   s.options.Logger.With().Str("webhook", name).Str("environment", environment).Str("host", t.webhook.Host()).Logger(),
+		counters: counters,
 		lost: func(n uint64) {
-			s.metrics.lost.WithLabelValues(name, environment).Add(float64(n))
+			counters.lost.Add(float64(n))
 			s.noteLoss(fmt.Sprintf("webhook %s, environment %s: %d events expired before the receiver had them", name, environment, n))
 		},
 	}

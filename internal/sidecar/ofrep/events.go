@@ -41,6 +41,9 @@ func (s *Server) takeEvents(ctx *fasthttp.RequestCtx) {
 	case errors.Is(err, events.ErrFull):
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "10")
 		failEvents(ctx, fasthttp.StatusServiceUnavailable, err.Error())
+	case errors.Is(err, events.ErrRate):
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "60")
+		failEvents(ctx, fasthttp.StatusTooManyRequests, err.Error())
 	case err != nil:
 		failEvents(ctx, fasthttp.StatusNotFound, err.Error())
 	default:

@@ -21,6 +21,12 @@ import (
 // withEvents lets a server take events, which are returned.
 func withEvents(t *testing.T, views resolver.Views) (recorder *events.Recorder, adjust func(*ofrep.Options)) {
 	t.Helper()
+	return withEventRate(t, views, events.DefaultRate)
+}
+
+// withEventRate is withEvents with how many are taken a minute.
+func withEventRate(t *testing.T, views resolver.Views, rate int) (recorder *events.Recorder, adjust func(*ofrep.Options)) {
+	t.Helper()
 	key := filepath.Join(t.TempDir(), "exposure.key")
 	if err := os.WriteFile(key, exposurekey.New().Text(), 0o600); err != nil {
 		t.Fatal(err)
@@ -28,7 +34,7 @@ func withEvents(t *testing.T, views resolver.Views) (recorder *events.Recorder, 
 	metrics := prometheus.NewRegistry()
 	counts := counting.New("shop")
 	recorder, err := events.New(events.Options{
-		Environment: "test", Share: 1, Applications: counts.ApplicationName, KeyFile: key, Metrics: metrics, Logger: zerolog.Nop(),
+		Environment: "test", Share: 1, Rate: rate, Applications: counts.ApplicationName, KeyFile: key, Metrics: metrics, Logger: zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +85,28 @@ func TestEvents(t *testing.T) {
 	r := s.do(http.MethodPost, path, `{"event":"one more"}`)
 	if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" {
 		t.Errorf("no room: status %d, %v, %v", r.status, r.header, r.body)
+	}
+}
+
+// TestTooManyEvents wants an application that tells more than is reported to hear of that, and when to come again.
+func TestTooManyEvents(t *testing.T) {
+	t.Parallel()
+	views := load(t, flags, "")
+	recorder, adjust := withEventRate(t, views, 1)
+	s := start(t, views, adjust)
+	many := `[` + strings.Repeat(`{"event":"e"},`, events.MaxEvents-1) + `{"event":"e"}]`
+	for n := 0; ; n += events.MaxEvents {
+		r := s.do(http.MethodPost, "/v1/events", many)
+		if r.status == http.StatusAccepted && n < 1000 {
+			continue
+		}
+		if r.status != http.StatusTooManyRequests || r.header.Get("Retry-After") == "" || !strings.Contains(fmt.Sprint(r.body), "--event-rate") || recorder.Waiting() != n {
+			t.Errorf("after %d: status %d, %v, %v; %d wait", n, r.status, r.header, r.body, recorder.Waiting())
+		}
+		break
+	}
+	if lost := recorder.TakeLost(); lost != (events.Lost{Outcomes: events.MaxEvents}) {
+		t.Errorf("%+v", lost)
 	}
 }
 

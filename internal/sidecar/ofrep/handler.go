@@ -24,10 +24,12 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuseUnauthorized(ctx)
 	case s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
 		s.openStream(ctx)
+	case !target.known && !isEvents(ctx.Request.Header.RequestURI()) && !isEvaluations(ctx.Request.Header.RequestURI()):
+		refuse(ctx, fasthttp.StatusNotFound)
+	case !target.known && s.toldByPage(ctx):
+		refuse(ctx, fasthttp.StatusForbidden)
 	case !target.known && isEvents(ctx.Request.Header.RequestURI()):
 		s.takeEvents(ctx)
-	case !target.known && !isEvaluations(ctx.Request.Header.RequestURI()):
-		refuse(ctx, fasthttp.StatusNotFound)
 	case !ctx.IsPost():
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, fasthttp.MethodPost)
 		refuse(ctx, fasthttp.StatusMethodNotAllowed)

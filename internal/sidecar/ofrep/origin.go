@@ -19,3 +19,13 @@ func (s *Server) misdirected(ctx *fasthttp.RequestCtx) int {
 	status, _ := origin.Refusal(s.policy, header.Host(), header.Peek(fetchSite), header.Peek(fasthttp.HeaderOrigin))
 	return status
 }
+
+// toldByPage reports whether a browser tells something about usage for a page of another site that may not ask here. In contrast to evaluations, whose
+// answers such a page cannot read, that leaves something behind; so it is refused at every address, also where no Host is asked for.
+func (s *Server) toldByPage(ctx *fasthttp.RequestCtx) bool {
+	if ctx.LocalAddr().Network() == "unix" {
+		return false
+	}
+	header := &ctx.Request.Header
+	return !origin.SiteAllowed(s.pages, header.Peek(fetchSite), header.Peek(fasthttp.HeaderOrigin), header.Host())
+}

@@ -2,6 +2,7 @@ package ofrep_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -59,4 +60,46 @@ func TestBrowsersAreAnsweredForPagesThatMayAsk(t *testing.T) {
 	f(http.StatusForbidden, "--cors-origin", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
 	f(http.StatusForbidden, "--cors-origin", "Sec-Fetch-Site", "cross-site")
 	f(http.StatusForbidden, "--cors-origin", "Origin", "null")
+}
+
+// On an address that other machines know by other names no Host is asked for, but pages of other sites still tell nothing about usage. Programs, pages
+// that may ask, and pages of the same host do.
+func TestPagesOfOtherSitesTellNothing(t *testing.T) {
+	t.Parallel()
+	const page = "https://shop.example"
+	f := func(address string, origins []string, want int, headers ...string) {
+		t.Helper()
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		views := load(t, flags, "")
+		recorder, adjust := withEvents(t, views)
+		s := startOn(t, l, views, func(o *ofrep.Options) { adjust(o); o.Origins = origins })
+		_, port, _ := net.SplitHostPort(s.addr)
+		s.addr = net.JoinHostPort("127.0.0.1", port)
+		for path, body := range map[string]string{
+			"/v1/events": `{"event":"bought"}`, "//v1/events?a=b": `{"event":"bought"}`,
+			"/v1/evaluations": `{"client":"c","evaluations":[{"flag":"on","reason":"STATIC","count":1}]}`,
+		} {
+			if r := s.do(http.MethodPost, path, body, headers...); r.status != want {
+				t.Errorf("%s at %s, %q: status %d, %v, want %d", path, address, headers, r.status, r.body, want)
+			}
+		}
+		if told := recorder.Waiting() > 0; told != (want == http.StatusAccepted) {
+			t.Errorf("at %s, %q: events were taken: %v", address, headers, told)
+		}
+	}
+	for _, address := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
+		f(address, nil, http.StatusForbidden, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site", "Content-Type: text/plain")
+		f(address, nil, http.StatusForbidden, "Origin: https://evil.example", "Content-Type: text/plain") // an older browser
+		f(address, nil, http.StatusForbidden, "Origin: null", "Content-Type: application/x-www-form-urlencoded")
+		f(address, nil, http.StatusForbidden, "Sec-Fetch-Site: cross-site")
+		f(address, nil, http.StatusForbidden, "Sec-Fetch-Site: same-site")
+		f(address, []string{page}, http.StatusForbidden, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
+		f(address, []string{page}, http.StatusAccepted, "Origin: "+page, "Sec-Fetch-Site: cross-site")
+		f(address, []string{"*"}, http.StatusAccepted, "Origin: "+page, "Sec-Fetch-Site: cross-site")
+		f(address, nil, http.StatusAccepted, "Sec-Fetch-Site: same-origin")
+		f(address, nil, http.StatusAccepted)
+	}
 }

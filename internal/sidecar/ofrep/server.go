@@ -79,6 +79,7 @@ type Server struct {
 	requestFields string
 	hosts         []string
 	policy        *origin.Policy // set by Run; nil asks for nothing
+	pages         *origin.Policy // which may tell something about usage
 	tokens        *tokens.File   // nil if none are asked for
 	http          fasthttp.Server
 	logger        zerolog.Logger
@@ -116,6 +117,7 @@ func New(o Options) (*Server, error) {
 		requestFields: requestFields(o.ContextHeaders),
 
 		hosts:     o.Hosts,
+		pages:     origin.ForPages(o.Origins),
 		logger:    o.Logger,
 		exchanges: sync.Pool{New: func() any { return new(exchange) }},
 		ending:    make(chan struct{}),

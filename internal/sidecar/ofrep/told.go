@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/jsonbody"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/usage"
 )
@@ -63,8 +63,8 @@ func (s *Server) takeEvaluations(ctx *fasthttp.RequestCtx) {
 // parseTold decodes a body. Errors name the place.
 func parseTold(body []byte) (client string, all []resolver.Told, err error) {
 	var t told
-	if err := json.Unmarshal(body, &t); err != nil {
-		return "", nil, fmt.Errorf("%w: %w", errBody, placeOfMember(err))
+	if err := jsonbody.Read(body, &t, toldShape()); err != nil {
+		return "", nil, fmt.Errorf("%w: %w", errBody, err)
 	}
 	if t.Client == "" || len(t.Client) > usage.MaxReporter {
 		return "", nil, fmt.Errorf("%w: /client must have 1 to %d bytes: choose them at random at the start", errBody, usage.MaxReporter)
@@ -81,6 +81,14 @@ func parseTold(body []byte) (client string, all []resolver.Told, err error) {
 	return t.Client, all, nil
 }
 
+// toldShape says what a body must be.
+func toldShape() jsonbody.Shape {
+	return jsonbody.Shape{Whole: "want an object with client and evaluations", Members: map[string]string{
+		"client": "want a string", "evaluations": "want a list of objects", "evaluations/": "want an object",
+		"flag": "want a string", "variant": "want a string", "reason": "want a string", "errorCode": "want a string", "count": "want a whole number",
+	}}
+}
+
 func (e *toldEvaluation) validate() error {
 	switch {
 	case e.Flag == "":
@@ -92,12 +100,4 @@ func (e *toldEvaluation) validate() error {
 	default:
 		return nil
 	}
-}
-
-// placeOfMember is place for what is decoded into members of known types.
-func placeOfMember(err error) error {
-	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
-		return fmt.Errorf("%q has another type than it must", semantic.JSONPointer)
-	}
-	return place(err)
 }

@@ -13,19 +13,19 @@ func TestParseTold(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"client":"a","evaluations":[{"flag":"f","variant":"on","reason":"STATIC","count":3,"more":1}],"more":{}}`: "",
 		`{"client":"a"}`:                        "",
-		``:                                      "it ends before the JSON object does",
-		`{"client":"a","evaluations":[{"flag":`: "it ends before the JSON object does",
+		``:                                      "the body ends before the JSON does",
+		`{"client":"a","evaluations":[{"flag":`: "the body ends before the JSON does",
 		`{"evaluations":[]}`:                    "/client must have 1 to 64 bytes",
 		`{"client":"` + strings.Repeat("x", 65) + `"}`:                                     "/client must have 1 to 64 bytes",
 		`{"client":"a","evaluations":[{"flag":"f","reason":"STATIC"}]}`:                    "/evaluations/0: count is 0",
 		`{"client":"a","evaluations":[{"flag":"f","reason":"STATIC","count":1000000001}]}`: "/evaluations/0: count is 1000000001",
-		`{"client":"a","evaluations":[{"flag":"f","reason":"STATIC","count":-1}]}`:         `"/evaluations/0/count" has another type`,
-		`{"client":"a","evaluations":[{"flag":"f","reason":7,"count":1}]}`:                 `"/evaluations/0/reason" has another type`,
+		`{"client":"a","evaluations":[{"flag":"f","reason":"STATIC","count":-1}]}`:         "/evaluations/0/count: want a whole number",
+		`{"client":"a","evaluations":[{"flag":"f","reason":7,"count":1}]}`:                 "/evaluations/0/reason: want a string",
 		`{"client":"a","evaluations":[{"reason":"STATIC","count":1}]}`:                     "/evaluations/0: flag is missing",
 		`{"client":"a","evaluations":[{"flag":"f","count":1}]}`:                            "/evaluations/0: reason is missing",
 		`{"client":"a","evaluations":[` + strings.Repeat(`{},`, 1000) + `{}]}`:             "/evaluations has 1001 elements, at most 1000",
-		`{"client":"a","client":"b"}`:                                                      "duplicate",
-		`[]`:                                                                               `has another type`,
+		`{"client":"a","client":"b"}`:                                                      "a member is there twice",
+		`[]`:                                                                               "want an object with client",
 	} {
 		_, _, err := parseTold([]byte(body))
 		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && !strings.Contains(got, want) {

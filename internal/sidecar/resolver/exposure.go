@@ -20,7 +20,7 @@ func (q *Request) Exposed(r *eval.Result) {
 }
 
 // Tell takes over events of an application with a name, which may be empty, and returns how many of them were accepted. It returns ErrNoEvents,
-// or events.ErrFull, and has taken none of them then.
+// events.ErrFull or events.ErrRate, and has taken none of them then.
 func (r *Resolver) Tell(all []events.Event, application []byte) (accepted int, err error) {
 	if r.events == nil {
 		return 0, ErrNoEvents

@@ -74,9 +74,9 @@ func (a *applications) list() []string {
 	return slices.Clip(a.names)
 }
 
-// ApplicationName returns the name of an application, empty for one that has none, and for all that there is no room for.
+// ApplicationName returns the name of an application: empty for the one that the sidecar is for, OtherApplication for all that there is no room for.
 func (c *Counts) ApplicationName(a Application) string {
-	if c == nil || a == otherApplication {
+	if c == nil {
 		return ""
 	}
 	names := c.applications.list()

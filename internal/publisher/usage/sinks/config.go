@@ -1,8 +1,6 @@
 package sinks
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -11,11 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/rs/zerolog"
 
-	"github.com/flagside/flagside/internal/handwritten"
+	"github.com/flagside/flagside/internal/publisher/configfile"
 	"github.com/flagside/flagside/internal/publisher/usage/sinks/rows"
+	"github.com/flagside/flagside/internal/reload"
 )
 
 // Kind is what a sink makes of reports.
@@ -122,71 +121,34 @@ type writtenBucket struct {
 const members = "a sink has name, kind, environments, series and every; of kind parquet directory or s3 (endpoint, region, bucket, prefix, accessKeyFile, " +
 	"secretKeyFile), of kind otlp url or urlFile, and headersFile; and allowPrivate, caFile and timeout"
 
-// mistake is what is wrong with a value of the file.
-type mistake struct {
-	pointer string // RFC 6901
-	reason  error
+// entries says what the file lists.
+func entries() configfile.Entries {
+	return configfile.Entries{One: "sink", Many: "sinks", Members: members, Names: names}
 }
 
-func (m *mistake) Error() string { return m.reason.Error() }
-
-func wrong(member, format string, arguments ...any) *mistake {
-	if member != "" {
-		member = "/" + member
-	}
-	return &mistake{member, fmt.Errorf(format, arguments...)}
+// Open reads the file of sinks for the first time. It is an error if it cannot be used.
+func Open(path string, logger zerolog.Logger) (*reload.File[Config], error) {
+	return configfile.Open(path, entries(), Parse, logger)
 }
 
 // Parse reads the file of sinks, which has a name, and with read the files that it names. Relative names are relative to its folder. Errors have the
 // place, and never say what a file or an address says.
-func Parse(name string, content []byte, read func(file string) ([]byte, error)) (Config, error) {
-	text, err := handwritten.Open(name, content)
-	if err != nil {
-		return Config{}, err
-	}
-	var file written
-	if err := json.Unmarshal(text.JSON(), &file, json.RejectUnknownMembers(true)); err != nil {
-		m := shape(err)
-		return Config{}, fmt.Errorf("%s: %w", text.Place(m.pointer), m.reason)
-	}
-	c, err := file.complete(func(file string) ([]byte, error) {
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(filepath.Dir(name), file)
-		}
-		return read(file)
-	})
-	if m, ok := errors.AsType[*mistake](err); ok {
-		return Config{}, fmt.Errorf("%s: %w", text.Place(m.pointer), m.reason)
-	}
-	return c, err
+func Parse(name string, content []byte, read configfile.Read) (Config, error) {
+	return configfile.Parse(name, content, entries(), read, written.complete)
 }
 
-// shape returns what is wrong with the JSON without what it says, which may be a secret.
-func shape(err error) *mistake {
-	m := &mistake{reason: errors.New("it is no file of sinks: want sinks, a list; " + members)}
-	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
-		m.pointer = string(semantic.JSONPointer)
-		if errors.Is(err, json.ErrUnknownName) {
-			m.reason = errors.New("unknown member: " + members)
-		} else {
-			m.reason = errors.New("another type of value than it must have")
-		}
-	}
-	return m
-}
-
-func (f written) complete(read func(string) ([]byte, error)) (Config, error) {
+func (f written) complete(read configfile.Read) (Config, error) {
 	var c Config
 	if len(f.Sinks) > maxSinks {
-		return c, wrong("sinks", "%d sinks are too many: %d at most", len(f.Sinks), maxSinks)
+		return c, configfile.Wrong("sinks", "%d sinks are too many: %d at most", len(f.Sinks), maxSinks)
 	}
 	for i, w := range f.Sinks {
 		s, err := w.complete(read)
 		if err == nil {
 			err = unlike(c.Sinks, s)
 		}
-		if m, ok := errors.AsType[*mistake](err); ok {
-			return c, &mistake{fmt.Sprintf("/sinks/%d%s", i, m.pointer), fmt.Errorf("sink %s: %w", label(w.Name, i), m.reason)}
+		if err != nil {
+			return c, entries().At(i, w.Name, err)
 		}
 		c.Sinks = append(c.Sinks, s)
 	}
@@ -197,19 +159,11 @@ func (f written) complete(read func(string) ([]byte, error)) (Config, error) {
 func unlike(others []Sink, s Sink) error {
 	for _, o := range others {
 		if o.Name == s.Name {
-			return wrong("name", "%s is the name of another sink", s.Name)
+			return configfile.Wrong("name", "%s is the name of another sink", s.Name)
 		}
 		if o.target() != "" && o.target() == s.target() {
-			return wrong("", "sink %s writes to the same place, where each row would be there twice", o.Name)
+			return configfile.Wrong("", "sink %s writes to the same place, where each row would be there twice", o.Name)
 		}
 	}
 	return nil
-}
-
-// label names a sink, as far as it has a name.
-func label(name string, index int) string {
-	if names.MatchString(name) {
-		return name
-	}
-	return fmt.Sprint("number ", index+1)
 }

@@ -106,7 +106,12 @@ func TestParseRefuses(t *testing.T) {
 	f(s3+", accessKeyFile: access}", "give both")
 	f(s3+", accessKeyFile: access, secretKeyFile: two}", "want one key")
 	f(s3+", accessKeyFile: empty, secretKeyFile: secret}", "want one key")
-	f(s3+", accessKeyFile: none, secretKeyFile: secret}", "file does not exist")
+	f(s3+", accessKeyFile: none, secretKeyFile: secret}", "no file has this name")
+	f(s3+", accessKeyFile: access, secretKeyFile: topsecret/and/more}", "no file has this name") // someone has put the secret itself there
+	f(s3+", accessKeyFile: access, secretKeyFile: \"topsecret"+strings.Repeat("x", 300)+"\"}", "no file has this name")
+	f(logs+"url: https://example.com, headersFile: \"Authorization: Bearer topsecret\"", "no file has this name")
+	f(logs+"urlFile: https://example.com/topsecret", "no name of a file")
+	f(lake+"directory: /x, caFile: topsecret", "no file has this name")
 	f(`name: b, kind: parquet, s3: {endpoint: "https://s3.example.com/flags", bucket: flags}`, "the server alone")
 	f(`name: b, kind: parquet, s3: {endpoint: "https://topsecret@s3.example.com", bucket: flags}`, "user name")
 	f(`name: b, kind: parquet, s3: {endpoint: "https://s3.example.com", bucket: "../flags"}`, "name of a bucket")

@@ -49,13 +49,31 @@ func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{m, m.rows, m.bytes, m.failures, m.rejected, m.lost, m.malformed}
 }
 
+// counters are those of a sink and an environment. What they count after forget is not seen any more.
+type counters struct {
+	rows                                       map[rows.Series]prometheus.Counter
+	bytes, failures, rejected, lost, malformed prometheus.Counter
+}
+
 // begin has the counters of a sink be there, so that the first loss is seen as a growth.
-func (m *metrics) begin(t *tally) {
-	for _, c := range []*prometheus.CounterVec{m.bytes, m.failures, m.rejected, m.lost, m.malformed} {
-		c.WithLabelValues(t.sink, t.environment)
+func (m *metrics) begin(sink, environment string) counters {
+	c := counters{
+		rows:     make(map[rows.Series]prometheus.Counter),
+		bytes:    m.bytes.WithLabelValues(sink, environment),
+		failures: m.failures.WithLabelValues(sink, environment),
+		rejected: m.rejected.WithLabelValues(sink, environment),
+		lost:     m.lost.WithLabelValues(sink, environment), malformed: m.malformed.WithLabelValues(sink, environment),
 	}
 	for _, s := range rows.All() {
-		m.rows.WithLabelValues(t.sink, t.environment, string(s))
+		c.rows[s] = m.rows.WithLabelValues(sink, environment, string(s))
+	}
+	return c
+}
+
+// forget drops what was counted of a sink that does not get the usage of an environment any more.
+func (m *metrics) forget(sink, environment string) {
+	for _, c := range []*prometheus.CounterVec{m.rows, m.bytes, m.failures, m.rejected, m.lost, m.malformed} {
+		c.DeletePartialMatch(prometheus.Labels{"sink": sink, "environment": environment})
 	}
 }
 

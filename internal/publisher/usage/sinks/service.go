@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -90,8 +91,10 @@ func (s *Service) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	config := s.options.File.Current()
+	var ended []*running
 	for name, t := range s.targets {
 		if !slices.ContainsFunc(config.Sinks, func(k Sink) bool { return reflect.DeepEqual(k, t.sink) }) {
+			ended = slices.AppendSeq(ended, maps.Values(t.carriers))
 			t.stop()
 			delete(s.targets, name)
 		}
@@ -110,6 +113,7 @@ func (s *Service) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 		}
 		for name, r := range t.carriers {
 			if !slices.ContainsFunc(environments, func(e Environment) bool { return e.Name == name }) {
+				ended = append(ended, r)
 				r.cancel()
 				delete(t.carriers, name)
 			}
@@ -118,6 +122,11 @@ func (s *Service) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 			if t.carriers[e.Name] == nil && k.isIn(e.Name) {
 				s.start(ctx, conn, wg, t, e)
 			}
+		}
+	}
+	for _, r := range ended {
+		if t := s.targets[r.sink.Name]; t == nil || t.carriers[r.environment] == nil {
+			s.metrics.forget(r.sink.Name, r.environment)
 		}
 	}
 }
@@ -133,10 +142,9 @@ func (s *Service) start(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitG
 	own, cancel := context.WithCancel(ctx)
 	where := t.destination.Where()
 	tally := &tally{
-		sink: t.sink.Name, environment: e.Name, metrics: s.metrics,
+		sink: t.sink.Name, environment: e.Name, counters: s.metrics.begin(t.sink.Name, e.Name),
 		logger: s.options.Logger.With().Str("sink", t.sink.Name).Str("environment", e.Name).Str("to", where).Logger(),
 	}
-	s.metrics.begin(tally)
 	t.carriers[e.Name] = &running{tally: tally, sink: t.sink, where: where, cancel: cancel}
 	c := &carrier{
 		sink: t.sink, environment: e.Name, replicas: s.options.Replicas, conn: conn, openReports: e.Open, target: t.destination, patience: t.patience,

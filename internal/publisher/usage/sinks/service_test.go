@@ -75,12 +75,17 @@ type exporter struct {
 // export runs sinks as one publisher, until stop is called or the test ends.
 func export(t *testing.T, url string, all ...Sink) *exporter {
 	t.Helper()
-	e := &exporter{log: &logtest.Log{}, registry: prometheus.NewPedanticRegistry()}
-	conn := publisherConn(t, url)
-	file := reload.New(reload.Options[Config]{
+	return exportFile(t, url, reload.New(reload.Options[Config]{
 		Subject: "sinks", Interval: time.Hour, Load: func() (Config, error) { return Config{Sinks: all}, nil }, Equal: func(Config, Config) bool { return true },
 		Logger: zerolog.Nop(),
-	}, Config{Sinks: all})
+	}, Config{Sinks: all}))
+}
+
+// exportFile runs the sinks of a file as one publisher, until stop is called or the test ends.
+func exportFile(t *testing.T, url string, file *reload.File[Config]) *exporter {
+	t.Helper()
+	e := &exporter{log: &logtest.Log{}, registry: prometheus.NewPedanticRegistry()}
+	conn := publisherConn(t, url)
 	var err error
 	e.Service, err = New(Options{
 		File: file, Replicas: 1, Metrics: e.registry, Logger: zerolog.New(e.log),
@@ -297,7 +302,7 @@ func TestWhatIsHalfWrittenIsReplaced(t *testing.T) {
 			sink: parquetSink(dir), environment: natstest.Environment, replicas: 1, conn: publisher, timing: quick(), patience: newPatience(time.Minute, quick()),
 			openReports: func(ctx context.Context) (Reports, error) { return openSeries(ctx, publisher) },
 			target:      files{&crashing{d.(files).store, left + 1, cancel}},
-			tally:       &tally{sink: "lake", environment: natstest.Environment, metrics: e.metrics, logger: zerolog.Nop()},
+			tally:       &tally{sink: "lake", environment: natstest.Environment, counters: e.metrics.begin("lake", natstest.Environment), logger: zerolog.Nop()},
 		}
 		done := make(chan struct{})
 		go func() { defer close(done); c.run(ctx) }()
@@ -384,6 +389,69 @@ func TestLostReportsAreTold(t *testing.T) {
 		t.Errorf("%v reports are lost, want 2", got)
 	}
 	wantOnce(t, dir, []string{boot + "/1", boot + "/4"})
+}
+
+// Sinks that a file lists no longer, and environments that a sink does not want any more, have no metrics once the file is read again. Those that stay go
+// on counting where they were.
+func TestSinksThatAreGoneHaveNoMetrics(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	makeStreams(t, s.URL())
+	dir := t.TempDir()
+	for _, name := range []string{"stays", "goes", "leaves"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "sinks.json")
+	write := func(sinks ...string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(`{"sinks":[`+strings.Join(sinks, ",")+`]}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sink := func(name, more string) string {
+		return fmt.Sprintf(`{"name":%q,"kind":"parquet","every":"1s","directory":%q%s}`, name, filepath.Join(dir, name), more)
+	}
+	write(sink("stays", ""), sink("goes", ""), sink("leaves", ""))
+	file, err := Open(path, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := exportFile(t, s.URL(), file)
+	send(t, sidecarConn(t, s.URL()), report(status.NewBoot(), 1))
+	counted := func() map[string]float64 {
+		families, err := e.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := make(map[string]float64)
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				for _, l := range m.GetLabel() {
+					if l.GetName() == "sink" {
+						all[l.GetValue()] += m.GetCounter().GetValue()
+					}
+				}
+			}
+		}
+		return all
+	}
+	waiting.Until(t, "three sinks have the report", func() bool {
+		all := counted()
+		return all["stays"] > 0 && all["goes"] > 0 && all["leaves"] > 0
+	}, e.log)
+	before := counted()["stays"]
+	write(sink("stays", `,"timeout":"5s"`), sink("leaves", `,"environments":["elsewhere"]`))
+	waiting.Until(t, "two sinks are not counted any more", func() bool {
+		all := counted()
+		_, goes := all["goes"]
+		_, leaves := all["leaves"]
+		return !goes && !leaves
+	}, e.log)
+	if after := counted()["stays"]; after < before {
+		t.Errorf("the one that stays has counted %v, after %v", after, before)
+	}
 }
 
 // keepOne has the stream remove all reports but the newest, as it does with old ones.

@@ -14,7 +14,7 @@ import (
 // tally knows how a sink does with one environment.
 type tally struct {
 	sink, environment string
-	metrics           *metrics
+	counters          counters
 	logger            zerolog.Logger
 
 	mu      sync.Mutex // guards what follows
@@ -62,8 +62,8 @@ func (t *tally) begins(at time.Time) {
 
 // stored notes a file.
 func (t *tally) stored(s rows.Series, count, bytes int) {
-	t.metrics.rows.WithLabelValues(t.sink, t.environment, string(s)).Add(float64(count))
-	t.metrics.bytes.WithLabelValues(t.sink, t.environment).Add(float64(bytes))
+	t.counters.rows[s].Add(float64(count))
+	t.counters.bytes.Add(float64(bytes))
 }
 
 // sent notes a request. Records that were rejected are among its rows: which they are is not known.
@@ -73,25 +73,25 @@ func (t *tally) sent(request []*logs.LogRecord, sent otlp.Sent) {
 		counted[one.GetEventName()]++
 	}
 	for name, s := range map[string]rows.Series{otlp.CountEvent: rows.Counts, otlp.ExposureEvent: rows.Exposures, otlp.OutcomeEvent: rows.Outcomes} {
-		t.metrics.rows.WithLabelValues(t.sink, t.environment, string(s)).Add(float64(counted[name]))
+		t.counters.rows[s].Add(float64(counted[name]))
 	}
-	t.metrics.bytes.WithLabelValues(t.sink, t.environment).Add(float64(sent.Bytes))
+	t.counters.bytes.Add(float64(sent.Bytes))
 }
 
 // rejected notes rows that the receiver will never take.
 func (t *tally) rejected(n int64, why string) {
-	t.metrics.rejected.WithLabelValues(t.sink, t.environment).Add(float64(n))
+	t.counters.rejected.Add(float64(n))
 	t.logger.Warn().Int64("rows", n).Str("why", why).Msg("usage sink rejected rows, which are lost")
 }
 
 // took notes a parcel that is written.
 func (t *tally) took(p *parcel) {
-	t.metrics.malformed.WithLabelValues(t.sink, t.environment).Add(float64(p.malformed))
+	t.counters.malformed.Add(float64(p.malformed))
 }
 
 // misses notes reports that were removed before the sink had them.
 func (t *tally) misses(reports uint64) {
-	t.metrics.lost.WithLabelValues(t.sink, t.environment).Add(float64(reports))
+	t.counters.lost.Add(float64(reports))
 	t.logger.Error().Uint64("reports", reports).Msg("reports were removed before the usage sink had them")
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,7 +99,7 @@ func (t *tally) misses(reports uint64) {
 }
 
 func (t *tally) failed(err error) {
-	t.metrics.failures.WithLabelValues(t.sink, t.environment).Inc()
+	t.counters.failures.Inc()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.failing.IsZero() {

@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/flagside/flagside/eval"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 )
@@ -61,7 +63,11 @@ func (r *Recorder) keep(g given, subject [32]byte, a counting.Application, now t
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.exposures) >= MaxExposures {
-		r.loseExposureLocked()
+		r.loseExposureLocked(r.metrics.full)
+		return false
+	}
+	if !r.exposureRate.allows(now, chargeOf(len(g.flag.Key())+len(variantName(g.variant)))) {
+		r.loseExposureLocked(r.metrics.rate)
 		return false
 	}
 	v := r.versions[key]
@@ -79,30 +85,40 @@ func (r *Recorder) keep(g given, subject [32]byte, a counting.Application, now t
 func (r *Recorder) loseExposure() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.loseExposureLocked()
+	r.loseExposureLocked(r.metrics.full)
 }
 
-func (r *Recorder) loseExposureLocked() {
+func (r *Recorder) loseExposureLocked(why prometheus.Counter) {
 	r.lost.Exposures++
-	r.metrics.full.Inc()
+	why.Inc()
 }
 
-// keepOutcomes keeps all outcomes or none. It returns ErrFull if there is no room.
-func (r *Recorder) keepOutcomes(all []outcome) error {
-	size := 0
+// keepOutcomes keeps all outcomes or none, which are lost then. It returns ErrFull if there is no room, and ErrRate if too many were told lately.
+func (r *Recorder) keepOutcomes(all []outcome, now time.Time) error {
+	size, charge := 0, 0
 	for i := range all {
 		size += all[i].size()
+		charge += chargeOf(all[i].size())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.outcomes)+len(all) > MaxOutcomes || r.text+size > maxText {
-		r.metrics.refused.Add(float64(len(all)))
+		r.loseOutcomesLocked(len(all))
 		return ErrFull
+	}
+	if !r.outcomeRate.allows(now, charge) {
+		r.loseOutcomesLocked(len(all))
+		return ErrRate
 	}
 	r.outcomes = append(r.outcomes, all...)
 	r.text += size
 	r.metrics.outcomes.Add(float64(len(all)))
 	return nil
+}
+
+func (r *Recorder) loseOutcomesLocked(n int) {
+	r.lost.Outcomes += uint64(n) // #nosec G115 -- a length
+	r.metrics.refused.Add(float64(n))
 }
 
 // Waiting returns how many exposures and outcomes wait to be collected.

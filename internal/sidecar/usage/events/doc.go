@@ -4,7 +4,8 @@
 // # Memory
 //
 // A Recorder keeps at most 20,000 exposures and 10,000 outcomes, 4 MiB of them, until they are collected. What is beyond is refused, and counted
-// as lost. It remembers the last 65,536 pairs of flag and subject for 24 hours, by a random hash that is of no use elsewhere.
+// as lost. So is what goes beyond an hour's share of [Options].Rate, so that an application that tells of ever new subjects does not make a sidecar send
+// without bound. It remembers the last 65,536 pairs of flag and subject for 24 hours, by a random hash that is of no use elsewhere.
 //
 // # Concurrency properties
 //

@@ -3,10 +3,13 @@ package events
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/flagside/flagside/internal/exposurekey"
@@ -36,8 +39,15 @@ func openKey(o Options) (*reload.File[*keyed], error) {
 	})
 }
 
+// errNoKeyFile does not quote what names no file: it may be the key itself.
+var errNoKeyFile = errors.New("key for exposures: --exposure-key-file names no file. What it says is not shown, because it may be the key itself: " +
+	"write the key into a file, and give its name")
+
 func readKey(path, environment string) (*keyed, error) {
 	file, err := os.Open(path) // #nosec G304 -- the path is the operator's
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, errNoKeyFile
+	}
 	if err != nil {
 		return nil, fmt.Errorf("key for exposures: %w", err)
 	}
@@ -50,9 +60,13 @@ func readKey(path, environment string) (*keyed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key for exposures: %s: %w", path, err)
 	}
+	return newKeyed(key, environment), nil
+}
+
+func newKeyed(key exposurekey.Key, environment string) *keyed {
 	k := &keyed{key: key, hasher: key.Hasher(environment)}
 	k.recent.Store(newRecent())
-	return k, nil
+	return k
 }
 
 // chosen reports whether a subject is one of the share that is told of. It is the same for all flags, sidecars and processes.

@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"unicode"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/sidecar/jsonbody"
 )
 
 // The limits of a request with events.
@@ -51,16 +48,13 @@ type Shown struct {
 func Parse(body []byte) ([]Event, error) {
 	body = bytes.Trim(body, " \t\r\n")
 	all, list := make([]Event, 1), len(body) > 0 && body[0] == '['
-	var err error
+	var into any = &all[0]
 	if list {
-		all = nil
-		err = json.Unmarshal(body, &all, jsontext.AllowInvalidUTF8(true))
-	} else {
-		err = json.Unmarshal(body, &all[0], jsontext.AllowInvalidUTF8(true))
+		all, into = nil, &all
 	}
-	switch {
+	switch err := jsonbody.Read(body, into, shape()); {
 	case err != nil:
-		return nil, placed(err)
+		return nil, err
 	case string(body) == "null":
 		return nil, errors.New("the body is null: want an event, or a list of events")
 	case len(all) == 0:
@@ -77,6 +71,16 @@ func Parse(body []byte) ([]Event, error) {
 		}
 	}
 	return all, nil
+}
+
+// shape says what a body must be.
+func shape() jsonbody.Shape {
+	const event = "want an event, which is an object"
+	return jsonbody.Shape{Whole: event + ", or a list of events", Members: map[string]string{
+		"/": event, "event": "want a string", "targetingKey": "want a string", "value": "want a number", "error": "want true or false",
+		"flags": "want a list of keys", "flags/": "want a string",
+		"exposure": "want an object", "flag": "want a string", "variant": "want a string", "version": "want a whole number",
+	}}
 }
 
 // validate returns the place inside an event that is wrong, and how.
@@ -114,38 +118,4 @@ func (e *Event) validateExposure() error {
 		return errors.New("/exposure/variant: want the name of the variant that was shown")
 	}
 	return nil
-}
-
-// placed says where an error of the decoder lies, and nothing of what stands there.
-func placed(err error) error {
-	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
-		if semantic.JSONPointer == "" {
-			return errors.New("the body is neither an object nor a list of objects")
-		}
-		return fmt.Errorf("%s: %s", semantic.JSONPointer, wanted(string(semantic.JSONPointer)))
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return errors.New("the body ends before the JSON does")
-	}
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			return fmt.Errorf("at byte %d: a member is there twice", syntax.ByteOffset)
-		}
-		return fmt.Errorf("at byte %d: not valid JSON", syntax.ByteOffset)
-	}
-	return errors.New("not valid JSON")
-}
-
-// wanted says what a member must be.
-func wanted(pointer string) string {
-	parts := strings.Split(pointer, "/")
-	if last := parts[len(parts)-1]; len(parts) > 2 && parts[len(parts)-2] == "flags" {
-		return "want a string"
-	} else if text, known := map[string]string{
-		"event": "want a string", "targetingKey": "want a string", "value": "want a number", "error": "want true or false", "flags": "want a list of keys",
-		"exposure": "want an object", "flag": "want a string", "variant": "want a string", "version": "want a whole number",
-	}[last]; known {
-		return text
-	}
-	return "want an event, which is an object"
 }

@@ -41,7 +41,7 @@ func TestParseRefuses(t *testing.T) {
 		`null`:        "null",
 		`[]`:          "empty",
 		`{`:           "ends before",
-		`"canary"`:    "neither an object nor a list",
+		`"canary"`:    "want an event, which is an object, or a list",
 		`[5]`:         "/0: want an event",
 		`{}`:          "/event: missing",
 		`{"event":5}`: "/event: want a string",

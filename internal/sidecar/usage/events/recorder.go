@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/exposurekey"
 	"github.com/flagside/flagside/internal/reload"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 )
@@ -32,11 +34,16 @@ type Options struct {
 	Environment string
 	// Share is the share of subjects that is told of, more than 0 and at most 1. Which they are follows from their hash alone.
 	Share float64
+	// Rate is how many exposures are reported a minute in the long run, and how many outcomes; 0 means DefaultRate. Those with long names count
+	// as several. An hour's share may come at once. What is beyond is lost.
+	Rate int
 	// Applications returns the name of an application as reports have it. It is called when events are collected.
 	Applications func(counting.Application) string
-	// KeyFile is the path of a file with the environment's key. It is read again when it changes. Without one there are no exposures, and
-	// outcomes have no subject.
+	// KeyFile is the path of a file with the environment's key. It is read again when it changes. Without one, and without Key, there are no
+	// exposures, and outcomes have no subject.
 	KeyFile string
+	// Key is used without a KeyFile.
+	Key     exposurekey.Key
 	Metrics prometheus.Registerer
 	// Logger gets once that a flag asks for exposures and there is no key. It gets nothing of a subject.
 	Logger zerolog.Logger
@@ -45,13 +52,17 @@ type Options struct {
 // Recorder keeps exposures and outcomes until they are collected. Create it with New. Nil keeps nothing.
 type Recorder struct {
 	options Options
-	keyed   *reload.File[*keyed] // nil without a key
+	keyed   *reload.File[*keyed] // nil without a file
+	fixed   *keyed               // without a file; nil without a key
 	metrics metrics
 	warned  atomic.Bool // that there is no key
 	began   time.Time
 
-	waiting   atomic.Int64 // exposures, without a lock
-	mu        sync.Mutex   // guards what follows
+	waiting atomic.Int64 // exposures, without a lock
+	mu      sync.Mutex   // guards what follows
+
+	exposureRate, outcomeRate allowance
+
 	exposures []exposure
 	versions  map[versionKey]*version
 	outcomes  []outcome
@@ -62,14 +73,19 @@ type Recorder struct {
 // New returns a recorder. It is an error if the file with the key cannot be used.
 func New(o Options) (*Recorder, error) {
 	r := &Recorder{options: o, began: time.Now(), versions: make(map[versionKey]*version)}
+	perMinute := cmp.Or(o.Rate, DefaultRate)
+	r.exposureRate, r.outcomeRate = newAllowance(perMinute), newAllowance(perMinute)
 	var err error
 	if r.metrics, err = newMetrics(o.Metrics); err != nil {
 		return nil, err
 	}
-	if o.KeyFile != "" {
+	switch {
+	case o.KeyFile != "":
 		if r.keyed, err = openKey(o); err != nil {
 			return nil, err
 		}
+	case o.Key != nil:
+		r.fixed = newKeyed(o.Key, o.Environment)
 	}
 	return r, nil
 }
@@ -86,7 +102,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 // current returns the key that is in use, and what was told with it; nil without a key.
 func (r *Recorder) current() *keyed {
 	if r.keyed == nil {
-		return nil
+		return r.fixed
 	}
 	return r.keyed.Current()
 }

@@ -321,6 +321,26 @@ func TestTell(t *testing.T) {
 	}
 }
 
+// TestEventsOfUnnamedApplications wants events of an application whose name is none to be of another than the one that the sidecar is for, as its counts are.
+func TestEventsOfUnnamedApplications(t *testing.T) {
+	t.Parallel()
+	counts := counting.New("shop")
+	r := recorder(t, func(o *events.Options) { o.Applications = counts.ApplicationName })
+	for _, name := range []string{"", "shop", "cart", "no name!"} {
+		if _, err := r.Tell([]events.Event{{Event: "e"}}, nil, counts.Application([]byte(name)), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, outcomes := r.Collect(everything)
+	var got []string
+	for _, o := range outcomes {
+		got = append(got, o.Application)
+	}
+	if want := []string{"", "", "cart", counting.OtherApplication}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestOutcomesWithoutRoom wants all of a request to be refused when there is no room for it, by number or by size.
 func TestOutcomesWithoutRoom(t *testing.T) {
 	t.Parallel()
@@ -332,6 +352,9 @@ func TestOutcomesWithoutRoom(t *testing.T) {
 			if errors.Is(err, events.ErrFull) {
 				if r.Waiting() != n || accepted != 0 {
 					t.Errorf("%d wait, %d were accepted, and %d at last", r.Waiting(), n, accepted)
+				}
+				if lost := r.TakeLost(); lost != (events.Lost{Outcomes: 30}) {
+					t.Errorf("%+v", lost)
 				}
 				r.Collect(everything)
 				if _, err := r.Tell(batch, nil, 0, time.Now()); err != nil {
@@ -386,17 +409,25 @@ func TestKeyIsReadAgain(t *testing.T) {
 	})
 }
 
-// TestFilesWithoutAKey wants an error that says which file it is.
+// TestFilesWithoutAKey wants an error that says which file it is, if there is one, and nothing of a key that stands in place of a name.
 func TestFilesWithoutAKey(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "exposure.key")
-	for range 2 {
+	open := func(file string) error {
 		_, err := events.New(events.Options{Environment: "prod", Share: 1, KeyFile: file, Metrics: prometheus.NewRegistry()})
-		if err == nil || !strings.Contains(err.Error(), file) {
+		return err
+	}
+	file := filepath.Join(t.TempDir(), "exposure.key")
+	if err := os.WriteFile(file, []byte("c2hvcnQ="), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(file); err == nil || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "c2hvcnQ=") {
+		t.Error(err)
+	}
+	long := exposurekey.Key(make([]byte, 600)).Text()
+	for _, key := range []string{string(exposurekey.New().Text()), string(long), file + "/" + string(exposurekey.New().Text()), "gone"} {
+		key = strings.TrimSpace(key)
+		if err := open(key); err == nil || strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "--exposure-key-file") {
 			t.Error(err)
-		}
-		if err := os.WriteFile(file, []byte("c2hvcnQ="), 0o600); err != nil {
-			t.Fatal(err)
 		}
 	}
 }
@@ -449,7 +480,7 @@ func TestConcurrentExposures(t *testing.T) {
 // TestMemory bounds what a full recorder keeps.
 func TestMemory(t *testing.T) {
 	before := heap()
-	r := recorder(t, nil)
+	r := recorder(t, func(o *events.Options) { o.Rate = 100_000 })
 	rules := ruleset(t, 1)
 	result := rules.Flag("a").Evaluate(new(eval.Context), time.Now())
 	for i := range 200_000 {

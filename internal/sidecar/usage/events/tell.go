@@ -8,7 +8,7 @@ import (
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 )
 
-// Tell takes over what an application tells. With ErrFull it takes nothing. accepted is how many events were taken, those of subjects outside of the
+// Tell takes over what an application tells. With ErrFull or ErrRate it takes nothing, and the outcomes count as lost. accepted is how many events were taken, those of subjects outside of the
 // share among them. The others are exposures that cannot be: of flags that are not in rules or do not ask for them, of other variants than theirs,
 // without a key, or without room. The recorder must not be nil.
 func (r *Recorder) Tell(all []Event, rules *eval.Ruleset, a counting.Application, now time.Time) (accepted int, err error) {
@@ -21,7 +21,7 @@ func (r *Recorder) Tell(all []Event, rules *eval.Ruleset, a counting.Application
 			}
 		}
 	}
-	if err := r.keepOutcomes(outcomes); err != nil {
+	if err := r.keepOutcomes(outcomes, now); err != nil {
 		return 0, err
 	}
 	for i := range all {

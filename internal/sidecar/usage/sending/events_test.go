@@ -38,7 +38,7 @@ func newEventWorld(t *testing.T, dir string) *eventWorld {
 	}
 	var err error
 	w.events, err = events.New(events.Options{
-		Environment: "prod", Share: 1, Applications: w.counts.ApplicationName, KeyFile: file, Metrics: prometheus.NewRegistry(), Logger: zerolog.Nop(),
+		Environment: "prod", Share: 1, Rate: 100_000, Applications: w.counts.ApplicationName, KeyFile: file, Metrics: prometheus.NewRegistry(), Logger: zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,8 @@ func (w *eventWorld) happen(t *testing.T, times int) {
 		switch {
 		case err == nil:
 			w.outcomes++
-		case errors.Is(err, events.ErrFull):
+		case errors.Is(err, events.ErrFull): // which is told as lost
+			w.outcomes++
 			w.rejected++
 		default:
 			t.Fatal(err)
@@ -134,6 +135,58 @@ func TestEventsAreReported(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEveryReportTellsOfClients wants the newest report to tell of clients that evaluate by themselves, whatever it is about: publishers show how many
+// there are by it.
+func TestEveryReportTellsOfClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEventWorld(t, "")
+		w.alone = map[string]int{"flagd.sync": 2}
+		stop := w.start(t)
+		for range 5 {
+			w.evaluate(1)
+			w.happen(t, 5000) // which make several reports
+			time.Sleep(time.Minute)
+		}
+		all := w.came()
+		stop()
+		for _, r := range all {
+			if r.Unknown["flagd.sync"] != 2 {
+				t.Errorf("report %d with %d evaluations and %d exposures tells of no clients", r.N, r.Sum(), len(r.Exposures))
+			}
+		}
+		if len(all) < 10 {
+			t.Errorf("only %d reports", len(all))
+		}
+	})
+}
+
+// TestEventsThatComeWhileOthersAreSent wants events that come with every report that is sent to wait for the next, and counts to be reported meanwhile.
+func TestEventsThatComeWhileOthersAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEventWorld(t, "")
+		sent := 0
+		w.onSend = func() {
+			if sent++; sent < 1000 {
+				w.happen(t, 1)
+			}
+		}
+		stop := w.start(t)
+		w.happen(t, 5000)
+		w.evaluate(10)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if sent < 8 || sent > 60 {
+			t.Errorf("%d reports in ten minutes", sent)
+		}
+		sent = 1000
+		stop()
+		w.want(t, 10)
+		if lost := w.wantEvents(t); lost != (usage.Lost{}) {
+			t.Errorf("%+v lost", lost)
+		}
+	})
 }
 
 // TestEventsNeverTakeThePlaceOfCounts wants counts of a long outage to be there after it, while more happened than there is room for, and what of that
@@ -231,6 +284,80 @@ func TestDamagedReportOfEvents(t *testing.T) {
 		all, none := usage.Lost{Exposures: 50, Outcomes: 50}, usage.Lost{} // none if the report was under way when its file went
 		if lost := w.wantEvents(t); lost != all && lost != none {
 			t.Errorf("%+v", lost)
+		}
+	})
+}
+
+// TestDroppedReportsOfMoreThanEvents wants every report that is dropped and told of more than events to be told as lost, also one without evaluations.
+func TestDroppedReportsOfMoreThanEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newEventWorld(t, "")
+		w.set(true, false)
+		stop := w.start(t)
+		const reports = 60
+		for range reports {
+			for i := range 200 { // a report of 50 KB
+				w.counts.NotFound(fmt.Appendf(nil, "%0250d", i))
+			}
+			w.happen(t, 1)
+			time.Sleep(72 * time.Second)
+		}
+		w.set(false, false)
+		time.Sleep(5 * time.Minute)
+		stop()
+		counts, told := 0, uint64(0)
+		for _, r := range w.came() {
+			if len(r.NotFound) > 0 {
+				counts++
+			}
+			told += r.Lost.Reports
+		}
+		if lost := w.wantEvents(t); lost.Exposures == 0 || lost.Outcomes == 0 {
+			t.Errorf("%+v lost", lost)
+		}
+		if counts+int(told) != reports {
+			t.Errorf("%d reports came and %d are said to be lost, of %d", counts, told, reports)
+		}
+	})
+}
+
+// TestLossesAtTheEndAreTold wants what has to be dropped when a process ends, for want of room, to be told by the next, and to be events as long as
+// there are any.
+func TestLossesAtTheEndAreTold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it fills 16 MB and reads them many times")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newEventWorld(t, t.TempDir())
+		w.set(true, false)
+		counted := 0
+		for range 4 { // which fill the 16 MB
+			stop := w.start(t)
+			w.evaluate(10)
+			counted += 10
+			time.Sleep(2 * time.Minute)
+			w.happen(t, 20_000)
+			stop()
+		}
+		for range 14 { // which end at once, with a report of 50 KB each
+			stop := w.start(t)
+			time.Sleep(time.Second)
+			for i := range 200 {
+				w.counts.NotFound(fmt.Appendf(nil, "%0250d", i))
+			}
+			w.evaluate(10)
+			counted += 10
+			stop()
+		}
+		w.set(false, false)
+		stop := w.start(t)
+		time.Sleep(2 * time.Minute)
+		stop()
+		if evaluations, lost := w.sums(); evaluations != uint64(counted) || lost != 0 { // #nosec G115 -- a test
+			t.Errorf("%d evaluations in reports, %d lost, of %d: events took the place of counts", evaluations, lost, counted)
+		}
+		if lost := w.wantEvents(t); lost.Exposures == 0 || lost.Outcomes == 0 || lost.Reports != 0 {
+			t.Errorf("%+v lost", lost)
 		}
 	})
 }

@@ -10,9 +10,14 @@ import (
 	"github.com/flagside/flagside/sync/usage"
 )
 
-// newReport returns what was counted in some time. Series are in order, so that equal counts have equal bytes.
+// newReport returns what was counted in some time. Series are in order, so that equal counts have equal bytes. If the clock of the machine was set back
+// meanwhile, the counts are of the moment of their end.
 func newReport(c counting.Collected, from, to time.Time) usage.Report {
-	r := usage.Report{From: from.UTC(), To: to.UTC(), NotFound: c.NotFound, NotFoundOthers: c.NotFoundOthers, Unchanged: c.Unchanged}
+	from, to = from.UTC(), to.UTC() // which are of the clock that can be set
+	if to.Before(from) {
+		from = to
+	}
+	r := usage.Report{From: from, To: to, NotFound: c.NotFound, NotFoundOthers: c.NotFoundOthers, Unchanged: c.Unchanged}
 	for _, series := range slices.SortedFunc(maps.Keys(c.Evaluations), compare) {
 		count := usage.Count{
 			Variant: series.Variant, Reason: string(series.Reason), Code: string(series.Code), Rule: series.Rule,

@@ -126,7 +126,7 @@ func (s *Sender) watchEpoch(now time.Time) {
 	if e := s.options.Epoch(); e != s.epoch {
 		if s.epoch != "" {
 			s.collect(now)
-			for s.collectEvents(now, s.spool.room) {
+			for s.collectEvents(now, s.spool.room) > 0 {
 			}
 			s.options.Events.Forget()
 		}
@@ -141,7 +141,8 @@ func (s *Sender) finish(ctx context.Context) {
 	policies := failsafe.With[any](timeout.New[any](flush))
 	s.deliver(ctx, policies)
 	s.deliverEvents(ctx, policies, s.spool.room)
-	s.abandonEvents()
+	s.tellLost()
+	s.deliver(ctx, policies)
 }
 
 func (s *Sender) interval() time.Duration {
@@ -154,11 +155,19 @@ const (
 	eventsRoom   = usage.MaxBytes
 	// manyEvents is how many do not wait for the next report.
 	manyEvents = 4000
+	// lossReport is how many bytes a report of losses alone has at most.
+	lossReport = 4 << 10
 )
 
-// deliverEvents makes reports of all events, and sends them and what waits before. It stops when reports that wait have so many bytes.
+// deliverEvents makes reports of the events that wait now, and sends them and what waits before. It stops when reports that wait have so many bytes. Events
+// that come meanwhile are for the next time: else reports of a few events followed each other without end.
 func (s *Sender) deliverEvents(ctx context.Context, policies failsafe.Executor[any], room int) {
-	for s.collectEvents(time.Now(), room) {
+	for left := s.options.Events.Waiting(); left > 0; {
+		taken := s.collectEvents(time.Now(), room)
+		if taken == 0 {
+			return
+		}
+		left -= taken
 		s.deliver(ctx, policies)
 	}
 }
@@ -176,30 +185,30 @@ func (s *Sender) collect(now time.Time) {
 	s.add(r)
 }
 
-// abandonEvents tells of events for which there is no room when the process ends that they are lost.
-func (s *Sender) abandonEvents() {
-	if s.options.Events.Waiting() == 0 {
-		return
+// tellLost tells, when the process ends, what no report tells yet: events for which there is no room, and what was dropped since the last report.
+func (s *Sender) tellLost() {
+	if s.options.Events.Waiting() > 0 {
+		s.options.Events.Discard()
 	}
-	s.options.Events.Discard()
+	s.spool.makeRoom(lossReport)
 	now := time.Now().UTC()
-	r := usage.Report{From: now, To: now}
+	r := usage.Report{From: now, To: now, Lost: s.spool.takeLost()}
 	addLost(&r, s.options.Events.TakeLost())
 	s.add(r)
 }
 
 // collectEvents makes a report of events, unless reports that wait have so many bytes already: then events wait where they are, so that they
-// never take the place of counts. It reports whether there may be more.
-func (s *Sender) collectEvents(now time.Time, room int) bool {
+// never take the place of counts. It returns of how many.
+func (s *Sender) collectEvents(now time.Time, room int) (taken int) {
 	if s.options.Events.Waiting() == 0 || s.spool.size+eventsRoom > room {
-		return false
+		return 0
 	}
 	r := usage.Report{From: now.UTC(), To: now.UTC()}
 	addEvents(&r, s.options.Events)
+	taken = len(r.Exposures) + len(r.Outcomes)
 	s.options.Fill(&r)
-	r.Unknown = nil // which a report of counts says
 	s.add(r)
-	return true
+	return taken
 }
 
 // add numbers a report, in several parts if it is large, and lets it wait to be sent.

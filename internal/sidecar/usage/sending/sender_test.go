@@ -34,11 +34,16 @@ type publishers struct {
 	again   int // reports that came more than once
 	down    bool
 	deaf    bool // a report is taken and that is not acknowledged
+
+	onSend func() // called for each; nil is nothing
 }
 
 var errDown = errors.New("nothing answers")
 
 func (p *publishers) send(_ context.Context, boot string, n uint64, data []byte) error {
+	if p.onSend != nil {
+		p.onSend()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.down {
@@ -93,6 +98,7 @@ type world struct {
 	result eval.Result
 	dir    string
 	epoch  atomic.Pointer[string]
+	alone  map[string]int // clients that evaluate by themselves
 	log    lines
 }
 
@@ -140,7 +146,7 @@ func newWorld(t *testing.T, dir string) *world {
 func (w *world) start(t *testing.T) (stop func()) {
 	t.Helper()
 	s, err := sending.New(sending.Options{
-		Counts: w.counts, Events: w.events, Boot: status.NewBoot(), Fill: func(r *usage.Report) { r.Pod = "shop-1" }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
+		Counts: w.counts, Events: w.events, Boot: status.NewBoot(), Fill: func(r *usage.Report) { r.Pod, r.Unknown = "shop-1", w.alone }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
 		Epoch: func() string { return *w.epoch.Load() }, Logger: zerolog.New(&w.log),
 	})
 	if err != nil {

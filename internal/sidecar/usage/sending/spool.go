@@ -31,6 +31,7 @@ type waiting struct {
 	evaluations uint64
 	exposures   int
 	outcomes    int
+	counts      bool       // it tells of more than events and what is lost
 	lost        usage.Lost // that it tells of
 	size        int
 	data        []byte // nil if it lies on disk
@@ -38,8 +39,10 @@ type waiting struct {
 
 // contentOf returns what a report has, without its bytes.
 func contentOf(r *usage.Report) waiting {
+	rest := *r
+	rest.Exposures, rest.Outcomes, rest.Lost = nil, nil, usage.Lost{}
 	return waiting{
-		boot: r.Boot, n: r.N, from: r.From, evaluations: r.Sum(), exposures: len(r.Exposures), outcomes: len(r.Outcomes), lost: r.Lost,
+		boot: r.Boot, n: r.N, from: r.From, evaluations: r.Sum(), exposures: len(r.Exposures), outcomes: len(r.Outcomes), counts: !rest.Empty(), lost: r.Lost,
 	}
 }
 
@@ -75,7 +78,9 @@ func (s *spool) open() error {
 		return fmt.Errorf("reports of usage are kept in memory only: %w", err)
 	}
 	for _, e := range entries {
-		s.take(e.Name())
+		if e.Type().IsRegular() {
+			s.take(e.Name())
+		}
 	}
 	slices.SortStableFunc(s.reports, func(a, b waiting) int {
 		if a.boot == b.boot {
@@ -98,7 +103,7 @@ func (s *spool) take(name string) {
 	r, size, err := read(path)
 	if err != nil || r.Boot != boot || r.N != n {
 		_ = os.Remove(path)
-		s.drop(waiting{})
+		s.drop(waiting{counts: true}) // for all that is known
 		return
 	}
 	w := contentOf(&r)
@@ -149,17 +154,18 @@ func (s *spool) append(w waiting) {
 	s.size += w.size
 }
 
-// makeRoom drops the oldest reports until there is room.
+// makeRoom drops the oldest reports until there is room: first those of events alone, so that events never take the place of counts.
 func (s *spool) makeRoom(size int) {
 	for len(s.reports) > 0 && s.size+size > s.room {
-		s.drop(s.reports[0])
-		s.done()
+		i := max(slices.IndexFunc(s.reports, func(w waiting) bool { return !w.counts }), 0)
+		s.drop(s.reports[i])
+		s.remove(i)
 	}
 }
 
-// drop counts a report as lost, with what it would have told to be. One of events alone is no report of counts that is missing.
+// drop counts a report as lost, with what it would have told to be. One of events alone, or of losses, is no report of counts that is missing.
 func (s *spool) drop(w waiting) {
-	if w.exposures+w.outcomes == 0 || w.evaluations > 0 {
+	if w.counts {
 		s.lost.Reports++
 	}
 	s.lost.Reports += w.lost.Reports
@@ -186,9 +192,11 @@ func (s *spool) next() (w waiting, data []byte, ok bool) {
 }
 
 // done forgets the oldest report.
-func (s *spool) done() {
-	w := s.reports[0]
-	s.reports = slices.Delete(s.reports, 0, 1)
+func (s *spool) done() { s.remove(0) }
+
+func (s *spool) remove(i int) {
+	w := s.reports[i]
+	s.reports = slices.Delete(s.reports, i, i+1)
 	s.size -= w.size
 	if w.data == nil {
 		_ = os.Remove(s.path(w)) // one that stays is sent again by the next process, and known to be the same
