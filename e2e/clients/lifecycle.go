@@ -24,12 +24,10 @@ func lifecycle() []lifecycleTest {
 	}
 }
 
-var changes int
-
 // change publishes another value of the changing flag, and returns it as JSON.
 func (s *system) change(ctx context.Context) (value string, err error) {
-	changes++
-	return fmt.Sprintf(`"value %d"`, changes), s.put(ctx, changing, volatile(changes))
+	s.changes++
+	return fmt.Sprintf(`"value %d"`, s.changes), s.put(ctx, changing, volatile(s.changes))
 }
 
 func changeEvent(ctx context.Context, s *system, d Driver) error {
