@@ -40,7 +40,7 @@ func languages() []language {
 			prepare: [][]string{{"mvn", "-q", "-B", "compile", "dependency:copy-dependencies", "-DoutputDirectory=target/libs"}},
 		},
 		{
-			name: "Rust", tools: []string{"cargo"}, dir: "rust", clients: rustClients(),
+			name: "Rust", tools: []string{"cargo", "protoc"}, dir: "rust", clients: rustClients(),
 			prepare: [][]string{{"cargo", "build", "--quiet", "--locked"}},
 		},
 	}
@@ -86,7 +86,9 @@ func processClients(name string, command ...string) []client {
 }
 
 func fourModes(name string, command ...string) (ofrep, rpc, socket, inProcess client) {
-	of := func(mode string, silent bool) client { return client{name, mode, openProcess(mode, command...), silent} }
+	of := func(mode string, silent bool) client {
+		return client{name, mode, openProcess(mode, command...), silent}
+	}
 	return of("ofrep", true), of("rpc", false), of(socketMode, false), of("in-process", false)
 }
 

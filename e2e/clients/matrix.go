@@ -36,6 +36,9 @@ func (s *system) column(ctx context.Context, c client) []result {
 	defer driver.Close()
 	results := []result{{c.name, c.mode, "start", nil}}
 	for _, t := range cases() {
+		if !t.appliesTo(c) {
+			continue
+		}
 		results = append(results, result{c.name, c.mode, t.name, t.run(ctx, driver)})
 	}
 	for _, t := range lifecycle() {

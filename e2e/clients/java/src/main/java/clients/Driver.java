@@ -57,7 +57,8 @@ public final class Driver {
         if (mode.equals("ofrep")) {
             return OfrepProvider.constructProvider(OfrepProviderOptions.builder().baseUrl("http://" + address).build());
         }
-        var options = FlagdOptions.builder().resolverType(mode.equals("rpc") ? Config.Resolver.RPC : Config.Resolver.IN_PROCESS);
+        // A machine that starts many programs at once needs more than the half second that is usual.
+        var options = FlagdOptions.builder().deadline(5000).resolverType(mode.equals("rpc") ? Config.Resolver.RPC : Config.Resolver.IN_PROCESS);
         if (address.startsWith("unix:")) {
             return new FlagdProvider(options.socketPath(address.substring("unix:".length())).build());
         }
