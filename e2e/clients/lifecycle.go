@@ -71,7 +71,7 @@ func changedAnswer(ctx context.Context, s *system, d Driver) error {
 	if err != nil {
 		return err
 	}
-	return awaitAnswer(ctx, d, value, 2*time.Second)
+	return awaitAnswer(ctx, d, value, answerTimeout)
 }
 
 // awaitAnswer asks until the changing flag has a value.

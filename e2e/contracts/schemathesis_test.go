@@ -73,8 +73,10 @@ var install = sync.OnceValues(func() (string, error) {
 })
 
 func TestPublisherHoldsItsContract(t *testing.T) {
+	t.Parallel()
 	for name, authenticated := range map[string]bool{"anonymous": false, "administrator": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			program := schemathesis(t)
 			s := start(t, nil, nil)
 			var options []string
@@ -87,6 +89,7 @@ func TestPublisherHoldsItsContract(t *testing.T) {
 }
 
 func TestSidecarHoldsOFREP(t *testing.T) {
+	t.Parallel()
 	tokens := write(t, t.TempDir(), "tokens", "a-token-of-an-application-that-asks\n")
 	for _, c := range []struct {
 		name             string
@@ -121,7 +124,7 @@ func judge(t *testing.T, program, document, server string, examples int, without
 	report := filepath.Join(dir, "report.json")
 	arguments := append([]string{
 		"run", document, "--url", server, "--checks", "all", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--workers", "1",
-		"--max-examples", strconv.Itoa(examples), "--no-shrink", "--continue-on-failure", "--request-timeout", "60",
+		"--max-examples", strconv.Itoa(examples), "--no-shrink", "--continue-on-failure", "--request-timeout", "5",
 		"--report", "json", "--report-json-path", report,
 	}, options...)
 	command := exec.CommandContext(t.Context(), program, arguments...) // #nosec G204 -- the arguments are ours

@@ -37,7 +37,8 @@ def new_provider(mode, address):
         return OFREPProvider("http://" + address)
     host, port = address.split(":")
     resolver = ResolverType.RPC if mode == "rpc" else ResolverType.IN_PROCESS
-    return FlagdProvider(host=host, port=int(port), resolver_type=resolver)
+    # A machine that starts many programs at once needs more than the half second that is usual.
+    return FlagdProvider(host=host, port=int(port), resolver_type=resolver, deadline_ms=5000)
 
 
 def listen(client):

@@ -40,7 +40,8 @@ async fn open(mode: &str, address: &str) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let resolver_type = if mode == "rpc" { ResolverType::Rpc } else { ResolverType::InProcess };
-    let mut options = FlagdOptions { resolver_type, ..Default::default() };
+    // A machine that starts many programs at once needs more than the half second that is usual.
+    let mut options = FlagdOptions { resolver_type, deadline_ms: 5000, ..Default::default() };
     match address.strip_prefix("unix:") {
         Some(path) => options.socket_path = Some(path.to_string()),
         None => {
