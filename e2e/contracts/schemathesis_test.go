@@ -31,6 +31,9 @@ type leftOut struct {
 	reason     string
 }
 
+// archiving is the operation that comes last: after it, the others only say that the environment is archived.
+const archiving = "archiveEnvironment"
+
 // What Schemathesis calls its checks.
 const (
 	accepted = "ST201" // a request that the schema does not permit
@@ -41,7 +44,7 @@ const (
 func ofPublisher() []leftOut {
 	return []leftOut{
 		{rejected, nil, "a request of the right form may still be for something that is archived, be without the precondition that a change needs, or have a rule that does not work"},
-		{accepted, []string{"POST /api/v1/policy/check"}, "a member that may be absent may also be null, which counts as absent"},
+		{accepted, []string{"POST /api/v1/policy/check"}, "a resource may also be null, which counts as absent: all is global then"},
 	}
 }
 
@@ -83,7 +86,9 @@ func TestPublisherHoldsItsContract(t *testing.T) {
 			if authenticated {
 				options = append(options, "--header", "Authorization: Bearer "+s.token(t))
 			}
-			judge(t, program, "../../api/openapi.json", s.admin, 2, ofPublisher(), options...)
+			document := "../../api/openapi.json"
+			judge(t, program, document, s.admin, 2, ofPublisher(), append(options, "--exclude-operation-id", archiving)...)
+			judge(t, program, document, s.admin, 2, ofPublisher(), append(options, "--include-operation-id", archiving)...)
 		})
 	}
 }
@@ -137,7 +142,7 @@ func judge(t *testing.T, program, document, server string, examples int, without
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatal(err)
 	}
-	if !v.Complete || len(v.Errors) > 0 || v.TestCases.Generated < 50 {
+	if !v.Complete || len(v.Errors) > 0 || v.TestCases.Generated < 10 {
 		t.Errorf("Schemathesis did not finish: complete %t, %d errors, %d cases\n%s", v.Complete, len(v.Errors), v.TestCases.Generated, tail(output))
 	}
 	t.Logf("%d cases", v.TestCases.Generated)
