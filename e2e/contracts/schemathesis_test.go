@@ -72,7 +72,7 @@ var install = sync.OnceValues(func() (string, error) {
 			return "", err
 		}
 	}
-	return filepath.Join(venv, "bin", "schemathesis"), nil
+	return filepath.Abs(filepath.Join(venv, "bin", "schemathesis"))
 })
 
 func TestPublisherHoldsItsContract(t *testing.T) {
@@ -126,6 +126,10 @@ func schemathesis(t *testing.T) string {
 func judge(t *testing.T, program, document, server string, examples int, without []leftOut, options ...string) {
 	t.Helper()
 	dir := t.TempDir()
+	document, err := filepath.Abs(document)
+	if err != nil {
+		t.Fatal(err)
+	}
 	report := filepath.Join(dir, "report.json")
 	arguments := append([]string{
 		"run", document, "--url", server, "--checks", "all", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--workers", "1",
@@ -133,6 +137,7 @@ func judge(t *testing.T, program, document, server string, examples int, without
 		"--report", "json", "--report-json-path", report,
 	}, options...)
 	command := exec.CommandContext(t.Context(), program, arguments...) // #nosec G204 -- the arguments are ours
+	command.Dir = dir                                                  // where it keeps what it found, to begin with that the next time
 	output, failed := command.CombinedOutput()
 	text, err := os.ReadFile(report)
 	if err != nil {
