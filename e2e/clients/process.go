@@ -12,7 +12,7 @@ import (
 )
 
 // socketMode is how a provider of flagd's RPC is called that asks over a Unix socket.
-const socketMode = "rpc, Unix socket"
+const socketMode = "socket"
 
 // address returns what a driver is given: the way to evaluate, and where the sidecar answers for it.
 func (s *system) address(mode string) (resolver, address string) {
