@@ -41,7 +41,7 @@ func languages() []language {
 		},
 		{
 			name: "Rust", tools: []string{"cargo", "protoc"}, dir: "rust", clients: rustClients(),
-			prepare: [][]string{{"cargo", "build", "--quiet", "--locked"}},
+			prepare: [][]string{{"./build.sh"}},
 		},
 	}
 }
