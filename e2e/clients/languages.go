@@ -119,8 +119,13 @@ func present(all []language) ([]language, error) {
 	return here, nil
 }
 
+// prepareTimeout is for downloads and compilers on a slow machine.
+const prepareTimeout = 10 * time.Minute
+
 // prepareAll makes the drivers, those of all languages at the same time, because most of it is waiting for packages.
 func prepareAll(ctx context.Context, all []language) error {
+	ctx, stop := context.WithTimeoutCause(ctx, prepareTimeout, fmt.Errorf("packages and drivers are not complete after %s", prepareTimeout))
+	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
