@@ -156,6 +156,9 @@ func rustBugs(rpc []string, escaping string) []clientBug {
 	}
 }
 
+// mayPass returns whether the case passes at times: whether a cache outlives a restart depends on how long the sidecar is away.
+func (b clientBug) mayPass() bool { return slices.Equal(b.tests, []string{"sidecar restart"}) }
+
 // staleCache is what is wrong with providers that keep what they had before they lost the sidecar.
 func staleCache(provider string) string {
 	return provider + " keeps its cache when it connects again within its grace period, and with it answers that changed meanwhile: " +

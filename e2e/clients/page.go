@@ -76,7 +76,7 @@ func cell(results []result, name, test string) string {
 	for _, r := range results {
 		switch {
 		case r.client != name || r.test != test:
-		case r.err == nil:
+		case bugOf(r) == 0:
 			passed = append(passed, r.mode)
 		default:
 			failed = append(failed, fmt.Sprintf("%s [%d]", r.mode, bugOf(r)))
@@ -96,7 +96,7 @@ func cell(results []result, name, test string) string {
 func bugList(results []result) string {
 	var out strings.Builder
 	for i, b := range clientBugs() {
-		found := slices.ContainsFunc(results, func(r result) bool { return r.err != nil && bugOf(r) == i+1 })
+		found := slices.ContainsFunc(results, func(r result) bool { return bugOf(r) == i+1 })
 		if !found {
 			continue
 		}
