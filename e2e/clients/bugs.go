@@ -152,12 +152,16 @@ func rustBugs(rpc []string, escaping string) []clientBug {
 			"open-feature-flagd 0.3.0 answers false, 0 or an empty text, and not the default of the application", "open-feature/flagd#1965",
 		},
 		{"Rust", []string{"in-process"}, []string{"disabled"}, "open-feature-flagd 0.3.0 takes a disabled flag for FLAG_NOT_FOUND", "open-feature/flagd#1965"},
-		{"Rust", rpc, []string{"sidecar restart"}, staleCache("open-feature-flagd 0.3.0"), "open-feature/java-sdk-contrib#1115 has the reason"},
+		{
+			"Rust", rpc,
+			[]string{"changed answer", "sidecar restart"},
+			"open-feature-flagd 0.3.0 has no events that empty its cache, so that an answer may be a minute old: disable its cache (FLAGD_CACHE=disabled)", "",
+		},
 	}
 }
 
-// mayPass returns whether the case passes at times: whether a cache outlives a restart depends on how long the sidecar is away.
-func (b clientBug) mayPass() bool { return slices.Equal(b.tests, []string{"sidecar restart"}) }
+// mayPass returns whether the cases pass at times: whether a cache has an old answer depends on when the client asks, and how long the sidecar is away.
+func (b clientBug) mayPass() bool { return slices.Contains(b.tests, "sidecar restart") }
 
 // staleCache is what is wrong with providers that keep what they had before they lost the sidecar.
 func staleCache(provider string) string {

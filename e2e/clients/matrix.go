@@ -18,7 +18,7 @@ type result struct {
 
 // Bounds of what clients may take. Their own backoff after a lost sidecar goes up to 12 s.
 const (
-	startTimeout   = 20 * time.Second
+	startTimeout   = time.Minute
 	answerTimeout  = 5 * time.Second
 	changeTimeout  = time.Second
 	offlineTimeout = 20 * time.Second
