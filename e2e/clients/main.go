@@ -36,6 +36,9 @@ func run(ctx context.Context, binaries, only string, parallel int) (failed int, 
 	if err != nil {
 		return 0, err
 	}
+	if len(all) == 0 {
+		return 0, fmt.Errorf("no client is named %q, or what it needs is not installed", only)
+	}
 	if err := prepareAll(ctx, all); err != nil {
 		return 0, err
 	}
