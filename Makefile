@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients sinks manifest examples bench-writes fleet walkthrough image compose chart cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients contracts sinks manifest examples bench-writes fleet walkthrough image compose chart cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -70,7 +70,7 @@ fleet: ## who serves what and who uses what: random schedules, fleets of 10 to 1
 	FLAGSIDE_SOAK=1 $(GO) test -count=1 -run 'TestNoFalseConvergence|TestStragglersAreNamed' ./internal/publisher/fleet
 	$(GO) run ./bench/fleet
 
-examples: ## runs the example applications; those in JavaScript need Node.js and Chromium
+examples: ## runs the example applications; they need Python, Java with Maven, Node.js and Chromium
 	examples/run.sh
 
 bench-writes: ## latency and rate of writes, and the restart of a publisher with 100,000 entries
@@ -89,9 +89,11 @@ console: ## bundles the web page, checks its types, and uses it in Chromium; nee
 	$(GO) run ./build/console -axe
 	CI=true $(GO) run ./build/console -figures
 
-clients: build ## real OpenFeature clients in Go, Node.js and a browser, and behind nginx; needs node, npm and chromium
-	cd e2e/clients/javascript && npm ci --no-audit --no-fund --silent && npm run --silent bundle
+clients: build ## real OpenFeature clients in six languages, and behind nginx; needs node, npm, chromium, python3, java, mvn, cargo and protoc
 	cd e2e/clients && $(GO) test ./... && $(GO) run .
+
+contracts: build ## Schemathesis, promtool and the SDK of CloudEvents judge APIs, metrics and webhooks; needs python3 and prometheus
+	cd e2e/contracts && $(GO) test -count=1 ./...
 
 manifest: ## OpenFeature's command line pulls, pushes, compares and generates accessors; those for Node.js after make clients
 	cd e2e/manifest && $(GO) test -count=1 ./...

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the example applications against a publisher and a sidecar that serve examples/flags.json, and checks what they print. Those in
-# JavaScript need Node.js, the page needs Chromium; what cannot run here is skipped.
+# Runs the example applications against a publisher and a sidecar that serve examples/flags.json, and checks what they print. They need Python,
+# Java with Maven, Node.js and, for the page, Chromium. What cannot run here is skipped, but with CI=true that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -32,6 +32,25 @@ check() {
   echo "$1: ok"
 }
 
+# present NAME PROGRAM...: whether the programs are installed.
+present() {
+  local name=$1 program
+  for program in "${@:2}"; do
+    if command -v "$program" >/dev/null; then continue; fi
+    if [[ ${CI:-} == true ]]; then
+      echo "$name: $program is not installed, and with CI=true nothing is skipped" >&2
+      exit 1
+    fi
+    echo "$name: skipped, because $program is not installed"
+    return 1
+  done
+}
+
+# quietly COMMAND...: shows what the command prints only if it fails.
+quietly() {
+  "$@" >"$scratch/quiet.out" 2>&1 || { cat "$scratch/quiet.out" >&2; exit 1; }
+}
+
 go -C .. build -o "$scratch/flagside" ./cmd/flagside
 web=127.0.0.1:8088
 "$scratch/flagside" dev flags.json --ofrep-addr 127.0.0.1:0 --flagd-addr off --flagd-sync-addr 127.0.0.1:0 --management-addr 127.0.0.1:0 \
@@ -45,22 +64,27 @@ check go "$scratch/go.out"
 go -C usage-hook/go run . >"$scratch/usage-go.out" 2>"$scratch/usage-go.err" || { cat "$scratch/usage-go.err" >&2; exit 1; }
 check 'go, with a hook for usage' "$scratch/usage-go.out"
 
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-  echo "node, web: skipped, because there is no Node.js"
-  exit
+if present python python3; then
+  quietly python3 -m venv python/venv
+  quietly python/venv/bin/pip install --disable-pip-version-check --require-hashes --only-binary :all: -r python/requirements.txt
+  python/venv/bin/python python/main.py >"$scratch/python.out"
+  check python "$scratch/python.out"
 fi
-npm --prefix node ci --no-audit --no-fund >"$scratch/npm.out" 2>&1 || { cat "$scratch/npm.out" >&2; exit 1; }
+if present java java mvn; then
+  quietly mvn -q -B -f java/pom.xml compile dependency:copy-dependencies -DoutputDirectory=target/libs
+  java -cp 'java/target/classes:java/target/libs/*' shop.Main >"$scratch/java.out" 2>"$scratch/java.err" || { cat "$scratch/java.err" >&2; exit 1; }
+  check java "$scratch/java.out"
+fi
+if ! present 'node, web' node npm; then exit; fi
+quietly npm --prefix node ci --no-audit --no-fund
 node node/main.mjs >"$scratch/node.out"
 check node "$scratch/node.out"
-npm --prefix usage-hook/node ci --no-audit --no-fund >"$scratch/npm.out" 2>&1 || { cat "$scratch/npm.out" >&2; exit 1; }
+quietly npm --prefix usage-hook/node ci --no-audit --no-fund
 node usage-hook/node/main.mjs >"$scratch/usage-node.out"
 check 'node, with a hook for usage' "$scratch/usage-node.out"
 
-if ! command -v chromium >/dev/null; then
-  echo "web: skipped, because there is no Chromium"
-  exit
-fi
-npm --prefix web ci --no-audit --no-fund >"$scratch/npm.out" 2>&1 || { cat "$scratch/npm.out" >&2; exit 1; }
+if ! present web chromium; then exit; fi
+quietly npm --prefix web ci --no-audit --no-fund
 (cd web && exec node_modules/.bin/esbuild main.mjs --bundle --format=esm --outfile="$scratch/site/main.js" --log-level=warning)
 cp web/index.html "$scratch/site/"
 mkfifo "$scratch/stdin"

@@ -51,16 +51,3 @@ type client struct {
 	// silent providers tell of no changes: they ask the sidecar each time.
 	silent bool
 }
-
-func clients(scripts string) []client {
-	return []client{
-		{"Go", "ofrep", openGo(newGoOFREP), true},
-		{"Go", "rpc", openGo(newGoRPC), false},
-		{"Go", "in-process", openGo(newGoInProcess), false},
-		{"Node.js", "ofrep", openNode(scripts, "ofrep"), true},
-		{"Node.js", "rpc", openNode(scripts, "rpc"), false},
-		{"Node.js", "in-process", openNode(scripts, "in-process"), false},
-		{"web", "polling", openWeb(scripts, "polling"), false},
-		{"web", "sse", openWeb(scripts, "sse"), false},
-	}
-}

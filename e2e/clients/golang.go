@@ -27,6 +27,10 @@ func newGoRPC(s *system) (openfeature.FeatureProvider, error) {
 	return flagd.NewProvider(flagd.WithRPCResolver(), flagd.WithHost("127.0.0.1"), flagd.WithPort(port(s.flagd)))
 }
 
+func newGoSocket(s *system) (openfeature.FeatureProvider, error) {
+	return flagd.NewProvider(flagd.WithRPCResolver(), flagd.WithSocketPath(s.socket))
+}
+
 func newGoInProcess(s *system) (openfeature.FeatureProvider, error) {
 	return flagd.NewProvider(flagd.WithInProcessResolver(), flagd.WithHost("127.0.0.1"), flagd.WithPort(port(s.flagdSync)))
 }

@@ -24,12 +24,10 @@ func lifecycle() []lifecycleTest {
 	}
 }
 
-var changes int
-
 // change publishes another value of the changing flag, and returns it as JSON.
 func (s *system) change(ctx context.Context) (value string, err error) {
-	changes++
-	return fmt.Sprintf(`"value %d"`, changes), s.put(ctx, changing, volatile(changes))
+	s.changes++
+	return fmt.Sprintf(`"value %d"`, s.changes), s.put(ctx, changing, volatile(s.changes))
 }
 
 func changeEvent(ctx context.Context, s *system, d Driver) error {
@@ -73,7 +71,7 @@ func changedAnswer(ctx context.Context, s *system, d Driver) error {
 	if err != nil {
 		return err
 	}
-	return awaitAnswer(ctx, d, value, 2*time.Second)
+	return awaitAnswer(ctx, d, value, answerTimeout)
 }
 
 // awaitAnswer asks until the changing flag has a value.

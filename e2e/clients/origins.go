@@ -48,11 +48,11 @@ func (p originPage) tests() []string {
 }
 
 // origins runs the tests of a page in a browser. The first one asks through a witness.
-func (s *system) origins(ctx context.Context, scripts string, p originPage) []result {
+func (s *system) origins(ctx context.Context, p originPage) []result {
 	ctx, cancel := context.WithTimeoutCause(ctx, originTimeout, errors.New("the page did not report in time"))
 	defer cancel()
 	w := new(witness)
-	reports, err := s.browse(ctx, scripts, p, w)
+	reports, err := s.browse(ctx, p, w)
 	var results []result
 	for _, test := range p.tests() {
 		results = append(results, result{"web", p.mode, test, errors.Join(err, reports.of(test))})
@@ -62,14 +62,14 @@ func (s *system) origins(ctx context.Context, scripts string, p originPage) []re
 }
 
 // browse opens the page and returns what it reports.
-func (s *system) browse(ctx context.Context, scripts string, p originPage, w *witness) (pageReports, error) {
+func (s *system) browse(ctx context.Context, p originPage, w *witness) (pageReports, error) {
 	front, err := serveOn("127.0.0.1:0", w.before(s.ofrep))
 	if err != nil {
 		return nil, err
 	}
 	defer front.Close()
 	results := make(chan pageReports, 1)
-	server, err := serveOn(fmt.Sprintf("127.0.0.1:%d", port(p.address)), s.pageHandler(scripts, results))
+	server, err := serveOn(fmt.Sprintf("127.0.0.1:%d", port(p.address)), s.pageHandler(results))
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (s *system) browse(ctx context.Context, scripts string, p originPage, w *wi
 }
 
 // pageHandler serves the page, makes a change when the page wants one, and passes its report on.
-func (s *system) pageHandler(scripts string, results chan<- pageReports) http.Handler {
+func (s *system) pageHandler(results chan<- pageReports) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/flagside/flagside/internal/process"
@@ -13,6 +14,7 @@ const environment = "clients"
 
 // system is a publisher and a sidecar, and the addresses that they keep over restarts.
 type system struct {
+	language  language
 	binaries  process.Binaries
 	dir       string
 	publisher *process.Publisher
@@ -21,8 +23,10 @@ type system struct {
 	nats, admin             string
 	ofrep, flagd, flagdSync string
 	management              string
+	socket                  string            // Unix socket of flagd's RPC
 	page, foreignPage       string            // of pages in browsers; the sidecar allows the origin of the first
 	tags                    map[string]string // entity tag of each flag
+	changes                 int               // of the changing flag
 }
 
 func newSystem(binaries, dir string) (*system, error) {
@@ -35,13 +39,14 @@ func newSystem(binaries, dir string) (*system, error) {
 		dir:      dir,
 		nats:     addresses[0], admin: addresses[1], ofrep: addresses[2], flagd: addresses[3], flagdSync: addresses[4],
 		management: addresses[5], page: addresses[6], foreignPage: addresses[7],
-		tags: make(map[string]string),
+		socket: filepath.Join(dir, "flagd.sock"),
+		tags:   make(map[string]string),
 	}, nil
 }
 
 // start starts everything with the flags of the cases.
 func (s *system) start(ctx context.Context) (err error) {
-	s.publisher, err = s.binaries.StartPublisher(ctx, filepath.Join(s.dir, "publisher"), s.admin, s.nats)
+	s.publisher, err = s.startPublisher(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,10 +61,29 @@ func (s *system) start(ctx context.Context) (err error) {
 	return s.startSidecar(ctx)
 }
 
+// starting is held while a publisher starts, because all have the same keys, which the first one makes.
+var starting sync.Mutex
+
+func (s *system) startPublisher(ctx context.Context) (*process.Publisher, error) {
+	starting.Lock()
+	defer starting.Unlock()
+	return s.binaries.StartPublisher(ctx, filepath.Join(s.dir, "publisher"), s.admin, s.nats)
+}
+
+// restart starts everything again with the data that is there.
+func (s *system) restart(ctx context.Context) (err error) {
+	s.publisher, err = s.startPublisher(ctx)
+	if err != nil {
+		return err
+	}
+	return s.startSidecar(ctx)
+}
+
 // startSidecar starts the sidecar, again after a kill.
 func (s *system) startSidecar(ctx context.Context) (err error) {
 	s.sidecar, err = s.binaries.StartSidecar(environment, s.nats, filepath.Join(s.dir, "sidecar"), s.ofrep, s.management,
-		"--flagd-addr", s.flagd, "--flagd-sync-addr", s.flagdSync, "--context-from-header", "X-Tenant=tenant",
+		"--flagd-addr", s.flagd, "--flagd-addr", "unix:"+s.socket, "--flagd-sync-addr", s.flagdSync,
+		"--context", "region=eu", "--context-from-header", "X-Tenant=tenant",
 		"--cors-origin", "http://"+s.page, "--cors-origin", "http://"+onLocalhost(s.page))
 	if err != nil {
 		return err

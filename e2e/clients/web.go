@@ -17,10 +17,13 @@ import (
 	"time"
 )
 
+// scripts is the directory of the drivers in JavaScript.
+const scripts = "javascript"
+
 const page = `<!doctype html><meta charset="utf-8"><title>flagside clients</title><script type="module" src="/web.js"></script>`
 
 // openWeb opens a page with the driver for browsers in a headless Chromium.
-func openWeb(scripts, mode string) func(context.Context, *system) (Driver, error) {
+func openWeb(mode string) func(context.Context, *system) (Driver, error) {
 	return func(ctx context.Context, s *system) (Driver, error) {
 		d := newScript()
 		listener, err := net.Listen("tcp", s.page)

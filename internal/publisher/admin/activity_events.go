@@ -22,6 +22,8 @@ import (
 const (
 	// maxActivityStreams bounds the event streams of a publisher.
 	maxActivityStreams = 64
+	// activityEvent is the type of all events.
+	activityEvent = "activity"
 	// activityInterval is how often an event stream looks for news.
 	activityInterval = time.Second
 	// activityQuiet is after how many looks without news a comment keeps the connection alive.
@@ -47,7 +49,7 @@ func (s *server) registerActivityEvents(h huma.API) {
 	op.Metadata[mustAuthenticate] = true
 	op.Responses["200"] = &huma.Response{
 		Description: "Events, oldest first; the id of each is for Last-Event-ID",
-		Content:     map[string]*huma.MediaType{api.EventStreamMedia: {Schema: &huma.Schema{Type: huma.TypeString}}},
+		Content:     map[string]*huma.MediaType{api.EventStreamMedia: {Schema: eventSchema()}},
 	}
 	places := listen.NewShares(maxActivityStreams)
 	huma.Register(h, op, func(ctx context.Context, in *followActivity) (*huma.StreamResponse, error) {
@@ -73,6 +75,25 @@ func (s *server) registerActivityEvents(h huma.API) {
 			stream.run(out.Context())
 		}}, nil
 	})
+}
+
+// eventSchema describes one event: OpenAPI 3.1 has no words for a stream of them, and tools that read event streams look for this.
+func eventSchema() *huma.Schema {
+	text := func(description string) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeString, Description: description}
+	}
+	event := text("What the event is.")
+	event.Enum = []any{activityEvent}
+	return &huma.Schema{
+		Type:        huma.TypeObject,
+		Description: "One event of the stream.",
+		Required:    []string{"id", "event", "data"},
+		Properties: map[string]*huma.Schema{
+			"id":    text("For Last-Event-ID."),
+			"event": event,
+			"data":  text("An item of listActivity, as JSON."),
+		},
+	}
 }
 
 // activityStart returns the place behind which a stream begins.
@@ -175,7 +196,7 @@ func (s *activityStream) tell(ctx context.Context, found api.Activity) bool {
 		if err := marshal(&data, item); err != nil {
 			return false
 		}
-		if !s.permitted(ctx) || !s.write(fmt.Sprintf("id: %s\nevent: activity\ndata: %s\n\n", id, data.Bytes())) {
+		if !s.permitted(ctx) || !s.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", id, activityEvent, data.Bytes())) {
 			return false
 		}
 	}

@@ -35,5 +35,5 @@ type Record struct {
 type RecordQuery struct {
 	NeedsReview bool   `query:"needsReview" doc:"Only what went without approvals and has not been reviewed."`
 	Limit       int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many records."`
-	Before      uint64 `query:"before" doc:"Only records before this one: next of the answer before."`
+	Before      uint64 `query:"before" maximum:"9007199254740991" doc:"Only records before this one: next of the answer before."`
 }

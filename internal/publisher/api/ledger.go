@@ -60,5 +60,5 @@ type LedgerQuery struct {
 	Since   time.Time `query:"since" doc:"Only what happened then or later."`
 	Until   time.Time `query:"until" doc:"Only what happened before."`
 	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many facts."`
-	Before  uint64    `query:"before" doc:"Only facts before this one: next of the answer before."`
+	Before  uint64    `query:"before" maximum:"9007199254740991" doc:"Only facts before this one: next of the answer before."`
 }
