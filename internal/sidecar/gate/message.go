@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/valyala/fasthttp"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -140,6 +141,7 @@ func (x *exchange) appendCheck(dst []byte) []byte {
 	if x.cookie != "" {
 		x.appendOption(okResponseHeaders, "set-cookie", []byte(x.cookie))
 	}
+	dst = slices.Grow(dst, len(x.message)+16)
 	dst = protowire.AppendTag(dst, responseStatus, protowire.BytesType)
 	dst = protowire.AppendBytes(dst, nil)
 	return appendBytes(dst, responseOK, x.message)
