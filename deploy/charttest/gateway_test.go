@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +18,8 @@ import (
 	mesh "istio.io/api/mesh/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
+	apps "k8s.io/api/apps/v1"
+	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	gatewayapi "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayapibeta "sigs.k8s.io/gateway-api/apis/v1beta1"
@@ -193,6 +197,59 @@ func TestTraefikKnowsItsConfiguration(t *testing.T) {
 		}
 		if _, found := config.HTTP.Services[router.Service]; !found && router.Service != "" {
 			t.Errorf("router %s has no service %s", name, router.Service)
+		}
+	}
+}
+
+// The values of the gate become its options, and its key a file.
+func TestGateOfTheChart(t *testing.T) {
+	values, err := Values("../helm/flagside/examples/gate.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Render(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := Of[*apps.DaemonSet](r)[0]
+	container := set.Spec.Template.Spec.Containers[0]
+	for _, want := range []string{
+		"--gate-addr=unix:/run/flagside/gate.sock", "--gate-grpc-addr=unix:/run/flagside/gate-grpc.sock", "--gate-flags=/=new-checkout,banner", "--gate-flags=/admin=new-admin",
+		"--gate-context-from-header=X-User=targetingKey", "--gate-context-from-cookie=theme=theme", "--gate-visitor-key-file=/etc/flagside/visitors/visitor-keys",
+		"--gate-addr=0.0.0.0:8018", "--gate-grpc-addr=0.0.0.0:8019",
+	} {
+		if !slices.Contains(container.Args, want) {
+			t.Errorf("option %s is missing in %v", want, container.Args)
+		}
+	}
+	mounted := func(m core.VolumeMount) bool {
+		return m.Name == "flagside-visitors" && m.MountPath == "/etc/flagside/visitors" && m.ReadOnly
+	}
+	kept := func(v core.Volume) bool {
+		return v.Name == "flagside-visitors" && v.Secret.SecretName == "visitor-keys"
+	}
+	if !slices.ContainsFunc(container.VolumeMounts, mounted) || !slices.ContainsFunc(set.Spec.Template.Spec.Volumes, kept) {
+		t.Errorf("the key is not mounted: %+v", container.VolumeMounts)
+	}
+	found := false
+	for _, service := range Of[*core.Service](r) {
+		if strings.HasSuffix(service.Name, "-gate") {
+			found = true
+			if *service.Spec.InternalTrafficPolicy != core.ServiceInternalTrafficPolicyLocal || service.Spec.Selector["app.kubernetes.io/component"] != "node-sidecar" {
+				t.Errorf("the service is %+v", service.Spec)
+			}
+		}
+	}
+	if !found {
+		t.Error("the gate has no service")
+	}
+	for _, wrong := range []map[string]any{
+		{"daemonSet": map[string]any{"enabled": true, "gateService": true}},
+		{"sidecar": map[string]any{"gate": map[string]any{"flags": map[string]any{"shop": []any{"a"}}}}},
+		{"sidecar": map[string]any{"gate": map[string]any{"flag": "a"}}},
+	} {
+		if _, err := Render(wrong); err == nil {
+			t.Errorf("%v renders", wrong)
 		}
 	}
 }
