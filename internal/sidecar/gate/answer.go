@@ -68,6 +68,9 @@ func (x *exchange) value(f field) []byte { return x.values[f.from:f.to] }
 
 // answer makes the answer to a visitor's request with a header and a target, and returns how many flags were evaluated.
 func (s *Server) answer(header *fasthttp.RequestHeader, target []byte, x *exchange) (evaluated int) {
+	for bytes.HasPrefix(target, []byte("//")) {
+		target = target[1:] // no host follows
+	}
 	if err := x.uri.Parse(nil, target); err != nil {
 		x.uri.Reset()
 		s.metrics.refused.Inc()

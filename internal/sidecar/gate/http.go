@@ -14,8 +14,14 @@ func (s *Server) assembleHTTP() {
 		Handler: s.handle, ErrorHandler: s.malformed, Logger: discardLogger{}, SecureErrorLogMessage: true, ReadBufferSize: maxHeader,
 		MaxRequestBodySize: maxBody, ReadTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: idleTimeout, NoDefaultServerHeader: true,
 		NoDefaultDate: true, NoDefaultContentType: true, MaxIdleWorkerDuration: time.Second, // a goroutine outlives Run by as much
-		DisablePreParseMultipartForm: true, CloseOnShutdown: true,
+		DisablePreParseMultipartForm: true, CloseOnShutdown: true, HeaderReceived: expectNothing,
 	}
+}
+
+// expectNothing takes from a request what would be answered before it is: proxies take the first answer for the last.
+func expectNothing(header *fasthttp.RequestHeader) (same fasthttp.RequestConfig) {
+	header.Del(fasthttp.HeaderExpect)
+	return same
 }
 
 // handle answers one request. It must not keep anything of ctx.
@@ -64,6 +70,7 @@ func (s *Server) recoverPanic(ctx *fasthttp.RequestCtx) {
 }
 
 func (s *Server) logPanic(v any) {
+	s.metrics.panics.Inc()
 	telemetry.OfPanic(s.options.Logger.Error(), v).Msg("gate request failed because of a bug in the sidecar: please report it")
 }
 

@@ -9,8 +9,8 @@ import (
 
 // metrics are the metrics of a gate.
 type metrics struct {
-	http, grpc                                                          prometheus.Observer // seconds of a request
-	evaluations, failed, left, spoofed, refused, minted, forged, broken prometheus.Counter
+	http, grpc                                                                  prometheus.Observer // seconds of a request
+	evaluations, failed, left, spoofed, refused, minted, forged, broken, panics prometheus.Counter
 }
 
 // The faces of a gate, in metrics and log lines.
@@ -38,6 +38,7 @@ func newMetrics(registry prometheus.Registerer) (m metrics, err error) {
 	m.minted = counter("visitors_total", "Visitors that got a cookie with a new id.")
 	m.forged = counter("visitors_refused_total", "Cookies of visitors that no key has signed, and were replaced.")
 	m.broken = counter("requests_malformed_total", "Requests that were not well-formed, and were answered without flags.")
+	m.panics = counter("panics_total", "Requests answered without flags because the sidecar has a bug.")
 	if err != nil {
 		err = fmt.Errorf("gate metrics: %w", err)
 	}
