@@ -64,7 +64,7 @@ func (s *site) busy() float64 {
 		})
 	}
 	asking.Wait()
-	return float64((s.cpu()-before).Microseconds()) / (10 * visitors * requests)
+	return float64((s.cpu() - before).Microseconds()) / (10 * visitors * requests)
 }
 
 // cpu returns what the sidecar has taken of the processors.
