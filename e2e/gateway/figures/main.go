@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -105,10 +106,8 @@ func (m *matrix) read(test []string, line string) {
 
 // with returns a list with a name, once.
 func with(list []string, name string) []string {
-	for _, one := range list {
-		if one == name {
-			return list
-		}
+	if slices.Contains(list, name) {
+		return list
 	}
 	return append(list, name)
 }

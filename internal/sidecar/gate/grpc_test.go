@@ -202,8 +202,16 @@ func TestVisitorsOverGRPC(t *testing.T) {
 	}
 }
 
-// post sends bytes to the port of gRPC, and returns the message that is answered, and the status of gRPC.
-func (s *system) post(method, path, contentType string, header map[string]string, body []byte) (answer []byte, status string, response *http.Response) {
+// posted is what is answered at the port of gRPC.
+type posted struct {
+	message []byte
+	status  string // of gRPC
+	code    int    // of HTTP
+	header  http.Header
+}
+
+// post sends bytes to the port of gRPC.
+func (s *system) post(method, path, contentType string, header map[string]string, body []byte) (a posted) {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), method, "http://"+s.rpc+path, bytes.NewReader(body))
 	if err != nil {
@@ -213,16 +221,16 @@ func (s *system) post(method, path, contentType string, header map[string]string
 	for name, value := range header {
 		request.Header.Set(name, value)
 	}
-	response, err = h2(s.t).Do(request)
+	response, err := h2(s.t).Do(request)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	answer, err = io.ReadAll(response.Body)
+	message, err := io.ReadAll(response.Body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return answer, response.Trailer.Get("Grpc-Status") + response.Header.Get("Grpc-Status"), response
+	return posted{message, response.Trailer.Get("Grpc-Status") + response.Header.Get("Grpc-Status"), response.StatusCode, response.Header}
 }
 
 // frame returns a message as gRPC sends it.
@@ -257,12 +265,12 @@ func TestNothingIsRefusedOverGRPC(t *testing.T) {
 		"oversized":                {frame(0, len(large), large), nil, false},
 		"four gigabytes, it says":  {frame(0, 0xffffffff, good), nil, false},
 	} {
-		answer, status, response := s.post(http.MethodPost, gate.CheckProcedure, "application/grpc", test.header, test.body)
-		if status != "0" || response.StatusCode != http.StatusOK || len(answer) < 5 {
-			t.Errorf("%s: status %d, of gRPC %q, %q", name, response.StatusCode, status, answer)
+		a := s.post(http.MethodPost, gate.CheckProcedure, "application/grpc", test.header, test.body)
+		if a.status != "0" || a.code != http.StatusOK || len(a.message) < 5 {
+			t.Errorf("%s: %+v", name, a)
 			continue
 		}
-		v := readAnswer(t, answer[5:])
+		v := readAnswer(t, a.message[5:])
 		if test.flags != (len(v.set) > 0) || !test.flags && !slices.Equal(v.removed, without) {
 			t.Errorf("%s: %+v", name, v)
 		}
@@ -270,16 +278,16 @@ func TestNothingIsRefusedOverGRPC(t *testing.T) {
 	for _, test := range [][3]string{
 		{http.MethodGet, "/v1/gate/shop", ""}, {http.MethodPost, gate.CheckProcedure, "application/json"}, {"PURGE", gate.CheckProcedure, "application/grpc"}, {http.MethodOptions, "/", ""},
 	} {
-		_, _, response := s.post(test[0], test[1], test[2], nil, nil)
-		if response.StatusCode != http.StatusOK || response.Header.Get(removed) != strings.Join(without, ", ") || response.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("%v: %d, %v", test, response.StatusCode, response.Header)
+		a := s.post(test[0], test[1], test[2], nil, nil)
+		if a.code != http.StatusOK || a.header.Get(removed) != strings.Join(without, ", ") || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%v: %d, %v", test, a.code, a.header)
 		}
 	}
-	if _, status, _ := s.post(http.MethodPost, "/envoy.service.auth.v3.Authorization/Other", "application/grpc", nil, frame(0, 0, nil)); status != "12" {
-		t.Errorf("another procedure has status %q", status)
+	if a := s.post(http.MethodPost, "/envoy.service.auth.v3.Authorization/Other", "application/grpc", nil, frame(0, 0, nil)); a.status != "12" {
+		t.Errorf("another procedure has status %q", a.status)
 	}
-	if answer, status, _ := s.post(http.MethodPost, "/grpc.health.v1.Health/Check", "application/grpc", nil, frame(0, 0, nil)); status != "0" || !bytes.HasSuffix(answer, []byte{8, 1}) {
-		t.Errorf("health: %q, %q", status, answer)
+	if a := s.post(http.MethodPost, "/grpc.health.v1.Health/Check", "application/grpc", nil, frame(0, 0, nil)); a.status != "0" || !bytes.HasSuffix(a.message, []byte{8, 1}) {
+		t.Errorf("health: %+v", a)
 	}
 	none := start(t, load(t, ""), gate.Options{Flags: map[string]string{"/": "new-checkout"}})
 	if v := none.call(good); len(v.set) > 0 || !slices.Equal(v.removed, without) {
