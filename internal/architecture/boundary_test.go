@@ -227,7 +227,7 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 			"bench/failover", // which compares with the servers alone
 		},
 		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep", "internal/sidecar/gate"}, // the rest is net/http
-		"connectrpc.com":              {"internal/sidecar/flagd"},
+		"connectrpc.com":              {"internal/sidecar/flagd", "internal/sidecar/gate"},
 		// Only publishers export usage; e2e reads what they wrote.
 		"github.com/parquet-go":             {"internal/publisher/usage/sinks/columns"},
 		"github.com/minio":                  {"internal/publisher/usage/sinks/objects"},

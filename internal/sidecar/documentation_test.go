@@ -16,7 +16,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	o := options(nowhere)
 	o.MetricsPerFlag, o.Metrics = 1, registry
-	o.GateAddr, o.Gate.Tag = "127.0.0.1:0", "gate"
+	o.GateAddr, o.GateGRPCAddr, o.Gate.Tag = "127.0.0.1:0", "127.0.0.1:0", "gate"
 	s, err := sidecar.New(o)
 	if err != nil {
 		t.Fatal(err)

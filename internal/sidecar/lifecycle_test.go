@@ -97,7 +97,7 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.Environment, o.OFREPAddr, o.ManagementAddr = environment, "127.0.0.1:0", "127.0.0.1:0"
 			o.FlagdAddr, o.FlagdSyncAddr = "127.0.0.1:0", "127.0.0.1:0"
-			o.GateAddr, o.Gate.Flags = "127.0.0.1:0", map[string]string{"/": "greeting"}
+			o.GateAddr, o.GateGRPCAddr, o.Gate.Flags = "127.0.0.1:0", "127.0.0.1:0", map[string]string{"/": "greeting"}
 			s := start(t, o)
 			events := s.openStream(s.FlagdAddr(), "/flagd.evaluation.v2.Service/EventStream")
 			documents := s.openStream(s.FlagdSyncAddr(), "/flagd.sync.v1.FlagSyncService/SyncFlags")

@@ -129,10 +129,10 @@ type Options struct {
 	OFREPAuthFile string
 	// FlagdAuthFile is the same for FlagdAddr and FlagdSyncAddr, whose health checks are answered without a token.
 	FlagdAuthFile string
-	// GateAddr is the address of the gate, as OFREPAddr; empty or listen.Off means that it is not served. Gate says what it answers; its
-	// Resolver, Views, Metrics and Logger are those of the sidecar.
-	GateAddr string
-	Gate     gate.Options
+	// GateAddr and GateGRPCAddr are the addresses of the gate over HTTP and over gRPC, each as OFREPAddr; empty or listen.Off means that it is not
+	// served. Gate says what it answers; its Resolver, Views, Metrics and Logger are those of the sidecar.
+	GateAddr, GateGRPCAddr string
+	Gate                   gate.Options
 	// ManagementAddr is the TCP address of /healthz, /readyz, /status, /metrics and /explain; empty means DefaultManagementAddr. Port 0
 	// picks a free port.
 	ManagementAddr string
@@ -310,7 +310,7 @@ func (o Options) Validate() error {
 	if o.OFREPAddr == listen.Off {
 		errs = append(errs, errors.New("--ofrep-addr cannot be off: give an address such as 127.0.0.1:8016"))
 	}
-	for _, addr := range []string{o.OFREPAddr, o.FlagdAddr, o.FlagdSyncAddr, o.GateAddr} {
+	for _, addr := range []string{o.OFREPAddr, o.FlagdAddr, o.FlagdSyncAddr, o.GateAddr, o.GateGRPCAddr} {
 		if addr != "" {
 			errs = append(errs, listen.Validate(addr))
 		}

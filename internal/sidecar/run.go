@@ -63,7 +63,7 @@ func (s *Sidecar) faces() []lifecycle.Part {
 // warnAboutReach tells when other machines can reach a port, because nothing there checks who asks.
 func (s *Sidecar) warnAboutReach() {
 	for name, addr := range map[string]net.Addr{
-		"ofrep": s.OFREPAddr(), "management": s.ManagementAddr(), "gate": s.GateAddr(), faceEvaluation: s.FlagdAddr(), faceSync: s.FlagdSyncAddr(),
+		"ofrep": s.OFREPAddr(), "management": s.ManagementAddr(), "gate": s.GateAddr(), "gate-grpc": s.GateGRPCAddr(), faceEvaluation: s.FlagdAddr(), faceSync: s.FlagdSyncAddr(),
 	} {
 		if addr == nil || addr.Network() == "unix" || s.asks(name) {
 			continue
@@ -80,7 +80,7 @@ func (s *Sidecar) asks(port string) bool {
 	switch port {
 	case "management":
 		return false
-	case "gate":
+	case "gate", "gate-grpc":
 		return s.options.TLS.ClientCA != ""
 	case "ofrep":
 		return s.options.TLS.ClientCA != "" || s.options.OFREPAuthFile != ""

@@ -51,7 +51,7 @@ type Sidecar struct {
 	boot               string // random id of the process, in all its reports
 	ofrepListener      net.Listener
 	managementListener net.Listener
-	gateListener       net.Listener // nil if proxies are not answered
+	gateListeners      gate.Listeners // where proxies are answered
 	release            func() error
 
 	keys        *changelog.Keyring
@@ -219,9 +219,7 @@ func (s *Sidecar) releaseAll() error {
 	s.ofrepListener.Close()
 	s.managementListener.Close()
 	s.rpc.close()
-	if s.gateListener != nil {
-		s.gateListener.Close()
-	}
+	s.closeGate()
 	return s.store.Close()
 }
 

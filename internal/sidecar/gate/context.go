@@ -19,7 +19,7 @@ type source struct {
 	place     place
 	name      string // of the field, cookie or parameter
 	attribute string
-	encoded   []byte // the name of the attribute as JSON
+	encoded   string // the name of the attribute as JSON
 }
 
 type place int
@@ -34,7 +34,7 @@ const (
 func newSources(o Options) (all []source) {
 	for place, names := range map[place]map[string]string{inHeader: o.Headers, inCookie: o.Cookies, inQuery: o.Queries} {
 		for name, attribute := range names {
-			all = append(all, source{place, name, attribute, appendText(nil, []byte(attribute))})
+			all = append(all, source{place, name, attribute, string(appendText(nil, []byte(attribute)))})
 		}
 	}
 	slices.SortFunc(all, func(a, b source) int { return cmp.Compare(a.attribute, b.attribute) })
@@ -80,15 +80,15 @@ func (s *Server) readContext(dst []byte, header *fasthttp.RequestHeader, query *
 }
 
 // close ends the context, to which the targeting key comes if it is not empty.
-func (r *read) close(targetingKey string) []byte {
-	if targetingKey != "" {
-		r.context = appendMember(r.context, []byte(`"`+TargetingKey+`"`), []byte(targetingKey))
+func (r *read) close(targetingKey []byte) []byte {
+	if len(targetingKey) > 0 {
+		r.context = appendMember(r.context, `"`+TargetingKey+`"`, targetingKey)
 	}
 	r.context = append(r.context, '}')
 	return r.context
 }
 
-func appendMember(dst, name, value []byte) []byte {
+func appendMember(dst []byte, name string, value []byte) []byte {
 	if len(dst) > 1 {
 		dst = append(dst, ',')
 	}

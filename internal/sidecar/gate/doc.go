@@ -1,7 +1,7 @@
 // Package gate answers the proxy in front of an application, which asks about each request of a visitor before it passes it on: the variants of
 // some flags come back as header fields that the proxy gives to the application, or routes by. So flags reach applications that need no change.
 //
-// It speaks what proxies send for external authorization: nginx auth_request, Envoy ext_authz over HTTP, Caddy forward_auth, Traefik ForwardAuth
+// It speaks what proxies send for external authorization: nginx auth_request, Envoy ext_authz over HTTP and gRPC, Caddy forward_auth, Traefik ForwardAuth
 // and HAProxy by a script. It authorizes nothing. Whatever is asked, and whatever is broken, the answer is 200, because proxies take everything
 // else as a refusal: at worst it has no flags.
 //

@@ -34,6 +34,7 @@ func FuzzRequests(f *testing.F) {
 		"POST /v1/gate HTTP/1.1\r\nHost: a\r\nX-Forwarded-Uri: /shop\r\nContent-Length: 3\r\n\r\nabc",
 		"GET /v1/gate/%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02\x00\r\n\r\n",
 		"GET /v1/gate/ HTTP/1.1\r\nHost: a\r\nX-Flag-\x00: 1\r\nX-Flag-Evil: 1\r\n\r\n", "HEAD http://[::1 HTTP/1.1\r\n\r\n", "GET /v1/gate?" + strings.Repeat("a=b&", 9000) + " HTTP/1.1\r\n\r\n",
+		"POST /v1/gate/ HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\n\r\n", "GET /v1/gate//x HTTP/1.1\r\nHost: a\r\nx_flag_evil : 1\r\n\r\n",
 		"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
 	} {
 		f.Add([]byte(data))

@@ -43,6 +43,8 @@ func TestWhatProxiesSend(t *testing.T) {
 		{"Envoy", "PUT", gate.Path + "/shop/cart?x=1", "X-Plan: gold\r\nContent-Length: 0\r\n", on},
 		{"Envoy, without a prefix", "GET", "/shop", "x-plan: gold\r\n", on},
 		{"nginx", "GET", gate.Path, "X-Forwarded-Uri: /shop/cart?x=1\r\nX-Forwarded-Method: POST\r\nX-Plan: gold\r\n", on},
+		{"Traefik", "GET", gate.Path, "User-Agent: Go-http-client/1.1\r\nX-Plan: gold\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Host: shop.example\r\n" +
+			"X-Forwarded-Method: POST\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Uri: /shop/cart?x=1\r\nX-Forwarded-Server: t1\r\nAccept-Encoding: gzip\r\n", on},
 		{"Traefik, any method", "PURGE", gate.Path, "X-Forwarded-Uri: /shop\r\n", off},
 		{"HEAD", "HEAD", gate.Path + "/shop/", "X-Plan: silver\r\n", off},
 		{"another path", "GET", gate.Path + "/shopping", "Cookie: a=b; city=K\u00f6ln\r\n", here},

@@ -36,7 +36,8 @@ const flags = `{"flags":{
 // system is a running gate.
 type system struct {
 	t       testing.TB
-	addr    string
+	addr    string // of the gate over HTTP
+	rpc     string // of the gate over gRPC
 	counts  *usage.Counts
 	metrics *prometheus.Registry
 	store   *cache.Store
@@ -82,10 +83,14 @@ func start(t testing.TB, store *cache.Store, o gate.Options) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.addr = l.Addr().String()
+	rpc, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr, s.rpc = l.Addr().String(), rpc.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- server.Run(ctx, l, waiting.Patience) }()
+	go func() { ended <- server.Run(ctx, gate.Listeners{HTTP: l, GRPC: rpc}, waiting.Patience) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -132,4 +137,26 @@ func (s *system) ask(target string, lines ...string) http.Header {
 		data += line + "\r\n"
 	}
 	return s.send(http.MethodGet, data+"\r\n")
+}
+
+// newServer returns a gate that listens nowhere.
+func newServer(t testing.TB, o gate.Options) *gate.Server {
+	t.Helper()
+	o.Views, o.Metrics = load(t, flags), prometheus.NewRegistry()
+	var err error
+	o.Resolver, err = resolver.New(resolver.Options{Views: o.Views, Metrics: o.Metrics, Usage: usage.New("shop")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.VisitorKeyFile == "keys" {
+		o.VisitorKeyFile = filepath.Join(t.TempDir(), "keys")
+		if err := os.WriteFile(o.VisitorKeyFile, []byte(oneKey), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := gate.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -43,11 +43,37 @@ func bytewise(text string) string {
 	return b.String()
 }
 
-// isFlagHeader reports whether a name in lower case is one that an application may take for that of a flag: many make one name of dashes and
+// isFlagHeader reports whether an application may take a name for that of a flag, in any case of its letters: many make one name of dashes and
 // underscores.
-func isFlagHeader(name string) bool {
-	name = strings.ReplaceAll(name, "_", "-")
-	return name == allHeader || strings.HasPrefix(name, headerPrefix)
+func isFlagHeader[T ~string | ~[]byte](name T) bool {
+	if len(name) == len(allHeader) {
+		return alike(name, allHeader)
+	}
+	return len(name) >= len(headerPrefix) && alike(name[:len(headerPrefix)], headerPrefix)
+}
+
+// alike reports whether two names of the same length are one but for the case of letters, and for underscores in the place of dashes.
+func alike[T ~string | ~[]byte](name T, lower string) bool {
+	for i := range len(lower) {
+		c := name[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] && (c != '_' || lower[i] != '-') {
+			return false
+		}
+	}
+	return true
+}
+
+// isToken reports whether a name in lower case consists of what such names consist of.
+func isToken(name []byte) bool {
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 const upperHex = "0123456789ABCDEF"

@@ -125,7 +125,7 @@ func (o Options) validateSources() error {
 			switch {
 			case name == "" || attribute == "":
 				errs = append(errs, fmt.Errorf("--gate-context-from-%s: %q=%q lacks a name", option, name, attribute))
-			case option == "header" && isFlagHeader(strings.ToLower(name)):
+			case option == "header" && isFlagHeader(name):
 				errs = append(errs, fmt.Errorf("--gate-context-from-header: %s has the name of a flag's header, and visitors can send it", name))
 			case attribute == "$flagd":
 				errs = append(errs, fmt.Errorf("--gate-context-from-%s: attribute $flagd is set by the evaluation: choose another name", option))

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -11,7 +12,10 @@ import (
 )
 
 // target is a flag that is evaluated, and the name of its header field.
-type target struct{ key, name string }
+type target struct {
+	key  []byte
+	name string
+}
 
 // selection says which flags are evaluated for which path.
 type selection struct {
@@ -22,7 +26,7 @@ type selection struct {
 }
 
 type prefixed struct {
-	prefix  string
+	prefix  []byte
 	targets []target
 }
 
@@ -35,9 +39,9 @@ type tagged struct {
 func newSelection(o Options) *selection {
 	s := &selection{tag: o.Tag}
 	for prefix, keys := range o.Flags {
-		one := prefixed{prefix: strings.TrimRight(prefix, "/")}
+		one := prefixed{prefix: []byte(strings.TrimRight(prefix, "/"))}
 		for _, key := range slices.Sorted(strings.SplitSeq(keys, ",")) {
-			one.targets = append(one.targets, target{key, HeaderName(key)})
+			one.targets = append(one.targets, target{[]byte(key), HeaderName(key)})
 		}
 		s.prefixes = append(s.prefixes, one)
 		s.every = append(s.every, one.targets...)
@@ -45,18 +49,18 @@ func newSelection(o Options) *selection {
 	slices.SortFunc(s.every, func(a, b target) int { return cmp.Compare(a.name, b.name) })
 	s.every = slices.CompactFunc(s.every, func(a, b target) bool { return a.name == b.name })
 	slices.SortFunc(s.prefixes, func(a, b prefixed) int {
-		return cmp.Or(cmp.Compare(len(b.prefix), len(a.prefix)), cmp.Compare(a.prefix, b.prefix))
+		return cmp.Or(cmp.Compare(len(b.prefix), len(a.prefix)), bytes.Compare(a.prefix, b.prefix))
 	})
 	return s
 }
 
 // targets returns the flags for the path of a visitor's request, in order of their keys.
-func (s *selection) targets(path string, view *cache.View) []target {
+func (s *selection) targets(path []byte, view *cache.View) []target {
 	if s.tag != "" {
 		return s.withTag(view).targets
 	}
 	for _, one := range s.prefixes {
-		if rest, found := strings.CutPrefix(path, one.prefix); found && (rest == "" || rest[0] == '/') {
+		if rest, found := bytes.CutPrefix(path, one.prefix); found && (len(rest) == 0 || rest[0] == '/') {
 			return one.targets
 		}
 	}
@@ -80,7 +84,7 @@ func (s *selection) withTag(view *cache.View) *tagged {
 		}
 		room -= len(name) + len(", ")
 		names[name] = struct{}{}
-		found.targets = append(found.targets, target{flag.Key(), name})
+		found.targets = append(found.targets, target{[]byte(flag.Key()), name})
 	}
 	s.tagged.Store(found)
 	return found

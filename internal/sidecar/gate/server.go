@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
-	"github.com/flagside/flagside/internal/telemetry"
+	"github.com/flagside/flagside/internal/listen"
 )
 
 // The limits of a server.
@@ -21,7 +22,7 @@ const (
 	MaxConnections = 512
 
 	maxHeader   = 64 << 10 // more than proxies let through by default
-	maxBody     = 1 << 20
+	maxBody     = 1 << 20  // of a request over HTTP, or a message over gRPC
 	readTimeout = 5 * time.Second
 	idleTimeout = 2 * time.Minute
 )
@@ -37,6 +38,7 @@ type Server struct {
 	verbose   bool
 	exchanges sync.Pool
 	http      fasthttp.Server
+	grpc      http.Server
 }
 
 // New returns a server that does nothing until Run.
@@ -47,11 +49,11 @@ func New(o Options) (*Server, error) {
 	o.Cookie, o.Lifetime = cmp.Or(o.Cookie, DefaultCookie), cmp.Or(o.Lifetime, DefaultLifetime)
 	o.MaxAge, o.Deadline = cmp.Or(o.MaxAge, DefaultMaxAge), cmp.Or(o.Deadline, DefaultDeadline)
 	s := &Server{
-		options: o, selection: newSelection(o), sources: newSources(o), caching: noStore, verbose: o.Logger.GetLevel() <= zerolog.DebugLevel,
+		options: o, selection: newSelection(o), sources: newSources(o), caching: noStore, verbose: verbose(o.Logger),
 		exchanges: sync.Pool{New: newExchange},
 	}
 	if o.MaxAge >= time.Second {
-		s.caching = fmt.Sprintf("private, max-age=%d", seconds(o.MaxAge))
+		s.caching = fmt.Sprintf("private, max-age=%d", int64(o.MaxAge/time.Second))
 	}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
@@ -62,52 +64,50 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.http = fasthttp.Server{
-		Handler: s.handle, ErrorHandler: s.malformed, Logger: discardLogger{}, SecureErrorLogMessage: true, ReadBufferSize: maxHeader,
-		MaxRequestBodySize: maxBody, ReadTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: idleTimeout, NoDefaultServerHeader: true,
-		NoDefaultDate: true, NoDefaultContentType: true, MaxIdleWorkerDuration: time.Second, // a goroutine outlives Run by as much
-		DisablePreParseMultipartForm: true, CloseOnShutdown: true,
-	}
+	s.assembleHTTP()
+	s.assembleGRPC()
 	return s, nil
 }
 
-// handle answers one request. It must not keep anything of ctx.
-func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	began := time.Now()
-	defer s.recoverPanic(ctx)
-	x := s.exchanges.Get().(*exchange)
-	s.answer(ctx, x)
-	s.exchanges.Put(x)
-	s.metrics.seconds.Observe(time.Since(began).Seconds())
+// verbose reports whether the logger writes lines of the level debug.
+func verbose(logger zerolog.Logger) bool {
+	event := logger.Debug()
+	enabled := event.Enabled()
+	event.Discard().Send()
+	return enabled
 }
 
-// recoverPanic turns a panic into an answer without flags.
-func (s *Server) recoverPanic(ctx *fasthttp.RequestCtx) {
-	v := recover()
-	if v == nil {
-		return
-	}
-	telemetry.OfPanic(s.options.Logger.Error(), v).Msg("gate request failed because of a bug in the sidecar: please report it")
-	s.withoutFlags(ctx)
-}
+// Listeners are where proxies ask. Nil is nowhere.
+type Listeners struct{ HTTP, GRPC net.Listener }
 
-// malformed answers what is no request: without flags, and with the end of the connection.
-func (s *Server) malformed(ctx *fasthttp.RequestCtx, _ error) {
-	s.metrics.broken.Inc()
-	s.withoutFlags(ctx)
-	ctx.SetConnectionClose()
-}
-
-// Run answers requests that arrive at l until ctx ends. Then it closes l, lets requests that are being answered end, for as long as grace, and
-// returns nil. It returns an error if l fails before.
-func (s *Server) Run(ctx context.Context, l net.Listener, grace time.Duration) error {
+// Run answers requests that arrive at the listeners until ctx ends. Then it closes them, lets requests that are being answered end, for as long as
+// grace, and returns nil. It returns an error if a listener fails before.
+func (s *Server) Run(ctx context.Context, l Listeners, grace time.Duration) error {
 	var running sync.WaitGroup
 	defer running.Wait()
-	watching, unwatch := context.WithCancel(ctx)
-	defer unwatch()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	if s.visitors != nil {
-		running.Go(func() { _ = s.visitors.run(watching) })
+		running.Go(func() { _ = s.visitors.run(ctx) })
 	}
+	var failures [2]error
+	var serving sync.WaitGroup
+	serve := func(face int, l net.Listener, run func(context.Context, net.Listener, time.Duration) error) {
+		if l != nil {
+			serving.Go(func() {
+				defer stop()
+				failures[face] = run(ctx, l, grace)
+			})
+		}
+	}
+	serve(0, l.HTTP, s.runHTTP)
+	serve(1, l.GRPC, s.runGRPC)
+	serving.Wait()
+	return errors.Join(failures[:]...)
+}
+
+// runHTTP answers requests of HTTP/1.1.
+func (s *Server) runHTTP(ctx context.Context, l net.Listener, grace time.Duration) error {
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(l) }()
 	select {
@@ -124,8 +124,10 @@ func (s *Server) Run(ctx context.Context, l net.Listener, grace time.Duration) e
 	return errors.Join(err, <-served)
 }
 
-// discardLogger drops what fasthttp would log: errors of single connections, which concern the client.
-type discardLogger struct{}
-
-// Printf does nothing.
-func (discardLogger) Printf(string, ...any) {}
+// runGRPC answers requests of gRPC.
+func (s *Server) runGRPC(ctx context.Context, l net.Listener, grace time.Duration) error {
+	if err := listen.Serve(ctx, &s.grpc, l, grace); !errors.Is(err, listen.ErrCutOff) {
+		return err
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package gate_test
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,20 +86,47 @@ func TestVisitorsKeepTheirVariant(t *testing.T) {
 	waiting.Until(t, "the end of the old key", func() bool { return s.ask("/", "Cookie: "+cookieOf(set)).Get("Set-Cookie") != "" })
 }
 
-// A percentage holds over many new visitors.
+// A percentage holds over many new visitors, and each keeps its variant.
 func TestPercentageOfVisitors(t *testing.T) {
 	t.Parallel()
 	s := start(t, load(t, flags), gate.Options{Flags: map[string]string{"/": "split"}, VisitorKeyFile: keyFile(t, oneKey)})
-	const visitors = 2000
+	const visitors = 10_000
 	a := 0
-	for range visitors {
-		if s.ask("/").Get("X-Flag-Split") == "a" {
+	for i := range visitors {
+		first := s.over(nil)
+		if first.Get("X-Flag-Split") == "a" {
 			a++
+		}
+		if i%20 > 0 {
+			continue
+		}
+		again := s.over(http.Header{"Cookie": {cookieOf(first.Get("Set-Cookie"))}})
+		if again.Get("X-Flag-Split") != first.Get("X-Flag-Split") || again.Get("Set-Cookie") != "" {
+			t.Errorf("visitor %d: %v, and then %v", i, first, again)
 		}
 	}
 	if off := math.Abs(float64(a) - visitors/2); off > 5*math.Sqrt(visitors)/2 { // five standard deviations
 		t.Errorf("%d of %d visitors have a", a, visitors)
 	}
+	t.Logf("%.2f %% of %d visitors have a", 100*float64(a)/visitors, visitors)
+}
+
+// over asks over a connection that is used again, as proxies do.
+func (s *system) over(header http.Header) http.Header {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.addr+gate.Path+"/", http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header = header.Clone()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s, %v", response.Status, err)
+	}
+	return response.Header
 }
 
 func TestFilesOfKeys(t *testing.T) {

@@ -106,6 +106,14 @@ func (q *request) otherEpoch() bool {
 	return !served.IsZero() && !q.revision.In(served.Epoch)
 }
 
+// patience returns how long q may wait, which is at most so long.
+func (q *request) patience(most time.Duration) time.Duration {
+	if q.until.IsZero() {
+		return most
+	}
+	return min(most, time.Until(q.until))
+}
+
 // wait waits for the required revision and renews the view.
 func (q *request) wait(ctx context.Context) error {
 	began := time.Now()
@@ -113,7 +121,7 @@ func (q *request) wait(ctx context.Context) error {
 	if q.lenient {
 		most = min(most, pinPatience)
 	}
-	ctx, cancel := context.WithTimeout(ctx, most)
+	ctx, cancel := context.WithTimeout(ctx, q.patience(most))
 	defer cancel()
 	err := q.resolver.log.Wait(ctx, q.revision)
 	q.waited = time.Since(began)
@@ -123,7 +131,7 @@ func (q *request) wait(ctx context.Context) error {
 
 // confirm makes a barrier and renews the view. If it fails, the age is that of the knowledge that there is.
 func (q *request) confirm(ctx context.Context) {
-	if err := q.resolver.barrier(ctx, q.resolver.deadline-q.waited, causeRequest); err != nil {
+	if err := q.resolver.barrier(ctx, q.patience(q.resolver.deadline-q.waited), causeRequest); err != nil {
 		q.readAge()
 		q.freshness.failed = true
 		return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
@@ -37,6 +38,8 @@ type Headers struct {
 	Selector, MinRevision, Freshness, Pin, PinMode, Application []byte
 	// Get returns the value of any other header, empty if there is none. Nil is a request without other headers.
 	Get func(name string) []byte
+	// Until is when the request stops to wait for fresher knowledge, if that is sooner than the deadline of the resolver; zero leaves it to that.
+	Until time.Time
 }
 
 // HeadersOf returns what h says.

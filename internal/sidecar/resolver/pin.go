@@ -94,7 +94,7 @@ func (q *request) awaitPin(ctx context.Context) *cache.View {
 	if q.lenient {
 		most -= q.waited // what baggage demands is waited for once
 	}
-	ctx, cancel := context.WithTimeout(ctx, most)
+	ctx, cancel := context.WithTimeout(ctx, q.patience(most))
 	defer cancel()
 	_ = q.resolver.log.Wait(ctx, q.pin.revision) // what matters is whether it is there
 	return q.resolver.past.At(q.pin.revision)

@@ -30,6 +30,7 @@ type request struct {
 	lenient     bool            // whether the revision comes from baggage, which visitors can write: it is waited for and not insisted on
 	pin         pin
 	waited      time.Duration
+	until       time.Time // when waiting ends at the latest; zero is the deadline of the resolver
 	freshness   freshness
 	demanded    demand // by all selected flags, of a bulk request
 	metadata    []byte // of stale answers, one after the other
@@ -54,6 +55,7 @@ func (q *request) begin(ctx context.Context, r *Resolver, h Headers) error {
 	if q.pin, err = parsePin(h.Pin, h.PinMode); err != nil {
 		return err
 	}
+	q.until = h.Until
 	q.application = r.usage.Application(h.Application)
 	if h.Get != nil {
 		q.takeHeaders(h.Get)
@@ -98,7 +100,7 @@ func (q *request) end() {
 	q.context.Reset()
 	q.enricher.reset()
 	q.trace = trace{}
-	q.revision, q.lenient, q.fresh, q.waited, q.freshness = changelog.Token{}, false, false, 0, freshness{}
+	q.revision, q.lenient, q.fresh, q.waited, q.until, q.freshness = changelog.Token{}, false, false, 0, time.Time{}, freshness{}
 	q.pin = pin{}
 	q.demanded = demand{}
 	q.metadata = q.metadata[:0]

@@ -12,6 +12,7 @@ func declareGate(set *config.Set, o *sidecar.Options) {
 	g := &o.Gate
 	set.Listener(&o.GateAddr, "gate-addr", listen.Off,
 		"address that answers a proxy with the variants of flags as header fields, for applications that do not know of flags; may be repeated; see docs/gateway.md")
+	set.Listener(&o.GateGRPCAddr, "gate-grpc-addr", listen.Off, "address that answers an Envoy over gRPC in the same way; may be repeated")
 	set.Map(&g.Flags, "gate-flags",
 		"/path=key,key: flags that the gate evaluates for requests whose path begins so; / is every path, and of several the longest counts; may be repeated, "+
 			"in the file an object")

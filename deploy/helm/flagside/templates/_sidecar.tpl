@@ -25,6 +25,37 @@ args:
   # Containers of a pod run as different users.
   - --socket-mode=0666
   - --log-level={{ $s.logLevel }}
+  {{- with $s.gate }}
+  {{- if .enabled }}
+  - --gate-addr=unix:/run/flagside/gate.sock
+  - --gate-grpc-addr=unix:/run/flagside/gate-grpc.sock
+  {{- with .address }}
+  - {{ printf "--gate-addr=%s" . | quote }}
+  {{- end }}
+  {{- with .grpcAddress }}
+  - {{ printf "--gate-grpc-addr=%s" . | quote }}
+  {{- end }}
+  {{- range $path, $keys := .flags }}
+  - {{ printf "--gate-flags=%s=%s" $path (join "," $keys) | quote }}
+  {{- end }}
+  {{- with .tag }}
+  - {{ printf "--gate-tag=%s" . | quote }}
+  {{- end }}
+  {{- range $name, $attribute := .contextFromHeader }}
+  - {{ printf "--gate-context-from-header=%s=%s" $name $attribute | quote }}
+  {{- end }}
+  {{- range $name, $attribute := .contextFromCookie }}
+  - {{ printf "--gate-context-from-cookie=%s=%s" $name $attribute | quote }}
+  {{- end }}
+  {{- range $name, $attribute := .contextFromQuery }}
+  - {{ printf "--gate-context-from-query=%s=%s" $name $attribute | quote }}
+  {{- end }}
+  {{- if .visitorKeySecret }}
+  - --gate-visitor-key-file=/etc/flagside/visitors/visitor-keys
+  - {{ printf "--gate-cookie=%s" .cookie | quote }}
+  {{- end }}
+  {{- end }}
+  {{- end }}
   {{- range $s.extraArgs }}
   - {{ . | quote }}
   {{- end }}
@@ -63,6 +94,9 @@ volumeMounts:
   - {name: flagside-socket, mountPath: /run/flagside}
   - {name: flagside-credentials, mountPath: /etc/flagside/credentials, readOnly: true}
   - {name: flagside-data, mountPath: /var/lib/flagside}
+  {{- if and $s.gate.enabled $s.gate.visitorKeySecret }}
+  - {name: flagside-visitors, mountPath: /etc/flagside/visitors, readOnly: true}
+  {{- end }}
   # In place of the token of the pod's service account, which a sidecar has no use for.
   - {name: flagside-no-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
 {{- end -}}
@@ -74,6 +108,12 @@ volumeMounts:
   emptyDir: {sizeLimit: {{ .root.Values.sidecar.dataSizeLimit }}}
 - name: flagside-no-token
   emptyDir: {medium: Memory, sizeLimit: 1Mi}
+{{- with .root.Values.sidecar.gate }}
+{{- if and .enabled .visitorKeySecret }}
+- name: flagside-visitors
+  secret: {secretName: {{ .visitorKeySecret | quote }}, defaultMode: 0444}
+{{- end }}
+{{- end }}
 - name: flagside-credentials
   # Readable by all users of the pod's containers that mount it, which is the sidecar alone: it may run as another user than the pod's group.
   secret: {secretName: {{ include "flagside.sidecar.secret" . }}, defaultMode: 0444}
