@@ -140,7 +140,7 @@ func TestCopyBetweenEnvironments(t *testing.T) {
 		t.Fatal(err)
 	}
 	tab.visit("/console/staging/change?do=" + `%7B"type":"documents","changes":%5B%7B"key":"only-here","document":%7B"state":"ENABLED","variants":%7B"a":1%7D%7D%7D%5D%7D`)
-	tab.shows("Something has changed since you looked.")
+	tab.shows("has changed since you looked.")
 	if now := s.flag("staging", "only-here"); !strings.Contains(now, "newer") {
 		t.Errorf("what is newer was overwritten: %s", now)
 	}
