@@ -113,7 +113,7 @@ function Composer({ environment, command, drafted, made }: { environment: string
     <div class="composer">
       <div class="head">
         <p class="above"><a href={back}>{single ? <bdi>{command.key}</bdi> : "Flags"}</a></p>
-        <h1>{titleOf(command)} {targets.length === 1 && <bdi>{targets[0]!.key}</bdi>} in <EnvironmentName name={environment} /></h1>
+        <h1>{titleOf(command)}{targets.length === 1 && <> <bdi>{targets[0]!.key}</bdi></>} in <EnvironmentName name={environment} /></h1>
       </div>
       {done.value ? <Outcome environment={environment} command={command} done={done.value} back={back} />
         : problem ? <Refused problem={problem} command={command} inUse={inUse} />
