@@ -57,6 +57,7 @@ func TestEverythingByKeyboard(t *testing.T) {
 	approver.visit("/console/prod/requests")
 	approver.activate("new-search")
 	approver.await("the request", "location.pathname === "+strconv.Quote(address))
+	approver.shows("Not known: no sidecar")
 	approver.activate("Approve")
 	approver.shows("Approvals: 1 of 1")
 

@@ -15,6 +15,11 @@ export async function impactOf(environment: string, command: Command, signal: Ab
   return (await ask<Preview>("POST", `${environmentPath(environment)}/preview`, { body, write: writeExact, signal })).value.impact;
 }
 
+/** What sidecars say now of a change request that can still be applied; nothing for who may neither propose, approve nor apply it. */
+export async function impactOfRequest(environment: string, id: string, signal: AbortSignal): Promise<Impact | undefined> {
+  return (await get<ChangeRequest>(`${environmentPath(environment)}/requests/${encodeURIComponent(id)}?impact=true`, { signal })).impact;
+}
+
 /** How a change is made. */
 export interface How {
   reason: string;

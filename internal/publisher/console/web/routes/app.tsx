@@ -12,12 +12,12 @@ import { later } from "../components/later";
 import { ActivityPage } from "./activity";
 import { FlagPage } from "./flag";
 import { FlagsPage } from "./flags";
-import { RequestPage } from "./request";
 import { RequestsPage } from "./requests";
 import { SegmentPage, SegmentsPage } from "./segments";
 import { SignIn } from "./sign-in";
 
 const ComposerPage = later(() => import("./composer").then((m) => m.ComposerPage));
+const RequestPage = later(() => import("./request").then((m) => m.RequestPage));
 const EditPage = later(() => import("./edit").then((m) => m.EditPage));
 const ComparePage = later<{ environment: string }>(() => import("./compare").then((m) => m.ComparePage));
 const PlaygroundPage = later<{ environment: string }>(() => import("./playground").then((m) => m.PlaygroundPage));

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { ApiProblem } from "../api/http";
-import { apply, permitted, preview, propose, step } from "../api/changes";
+import { apply, impactOf, permitted, preview, propose, step } from "../api/changes";
 import type { ChangeRequest, Command, PolicyAnswer, Preview, Written } from "../api/types";
 import { Difference } from "../components/difference";
 import { Empty, EnvironmentName, Loading, ProblemNote } from "../components/marks";
@@ -237,7 +237,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
       <section aria-labelledby="stake">
         <h2 id="stake">What is at stake</h2>
         <Stake preview={seen} />
-        {!nothing && !forbidden && <Impact environment={environment} command={command} until={asking.current.signal} />}
+        {!nothing && !forbidden && <Impact ask={(signal) => impactOf(environment, command, signal)} of={JSON.stringify(command)} until={asking.current.signal} />}
       </section>
       <section aria-labelledby="agree">
         <h2 id="agree">Who must agree</h2>

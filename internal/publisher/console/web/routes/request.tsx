@@ -1,8 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { environmentPath, ApiProblem, get } from "../api/http";
-import { documentAt, permitted, step, type Step } from "../api/changes";
+import { documentAt, impactOfRequest, permitted, step, type Step } from "../api/changes";
 import type { ChangeRequest, PolicyAnswer } from "../api/types";
 import { Difference } from "../components/difference";
+import { Impact } from "../components/impact";
 import { EnvironmentName, Loading, Person, ProblemNote, Time } from "../components/marks";
 import type { Json } from "../reading/json";
 import { colourOf } from "../state/environments";
@@ -61,6 +62,7 @@ export function RequestPage({ environment, request: id }: { environment: string;
         <h2 id="stake">What is at stake</h2>
         <p class={r.risk.high ? "risk high" : "risk"}><span class="shape" aria-hidden="true">{r.risk.high ? "▲" : "●"}</span> {r.risk.high ? "The risk is high" : "The risk is not high"}</p>
         {r.risk.reasons.length > 0 && <ul class="plain">{r.risk.reasons.map((reason) => <li><bdi>{reason.sentence}</bdi></li>)}</ul>}
+        {r.status === "open" && <Impact ask={(signal) => impactOfRequest(environment, r.id, signal)} of={r.hash} />}
       </section>
       <section aria-labelledby="approvals">
         <h2 id="approvals">Approvals: {r.approvals.length} of {r.approvalsNeeded}</h2>
