@@ -82,11 +82,11 @@ func start(ctx context.Context, dir string) (*walker, error) {
 		return w, err
 	}
 	w.binaries = binaries
-	addresses, err := process.FreeAddresses(4)
+	addresses, err := process.FreeAddresses(5)
 	if err != nil {
 		return w, err
 	}
-	w.admin = addresses[0]
+	w.admin, w.gate = addresses[0], addresses[4]
 	w.receiver = newReceiver()
 	webhooks, err := w.receiver.configure(dir)
 	if err != nil {
@@ -105,7 +105,7 @@ func start(ctx context.Context, dir string) (*walker, error) {
 	}
 	// How fast a change is served, and whether the publisher has heard of the sidecar yet, would be told differently in each run.
 	if w.sidecar, err = binaries.StartSidecar("prod", addresses[1], "", addresses[2], addresses[3],
-		"--trust-file", filepath.Join(dir, "data", "trust"), "--status-reports=false", "--usage=false"); err != nil {
+		append(withGate(w.gate), "--trust-file", filepath.Join(dir, "data", "trust"), "--status-reports=false", "--usage=false")...); err != nil {
 		return w, err
 	}
 	w.processes = append(w.processes, w.sidecar.Process)

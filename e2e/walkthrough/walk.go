@@ -26,7 +26,7 @@ func (w *walker) walk(ctx context.Context) error {
 		"The publisher runs with `--data-dir` and the default policies; a sidecar follows the environment `prod`. All people have set\n" +
 		"`FLAGSIDE_ENVIRONMENT=prod` and `FLAGSIDE_TOKEN_FILE`.")
 	for _, chapter := range []func(context.Context) error{
-		w.prepare, w.daily, w.arrive, w.approve, w.goStale, w.breakGlass, w.schedule, w.rollBack, w.git, w.experiment, w.outage, w.surprises,
+		w.prepare, w.daily, w.arrive, w.approve, w.goStale, w.breakGlass, w.schedule, w.rollBack, w.git, w.experiment, w.proxy, w.outage, w.surprises,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err

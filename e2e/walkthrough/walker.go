@@ -22,6 +22,7 @@ type walker struct {
 	dir       string
 	binaries  process.Binaries
 	admin     string            // host:port of the API
+	gate      string            // host:port at which the sidecar answers a proxy
 	tokens    map[string]string // files, by person
 	ids       map[string]string // of those tokens
 	sidecar   *process.Sidecar
