@@ -134,7 +134,7 @@ func (s *Server) evaluate(x *exchange, view *cache.View) (evaluated int) {
 	if view == nil {
 		return 0
 	}
-	says := resolver.Headers{Get: x.get, Until: time.Now().Add(s.options.Deadline)}
+	says := resolver.Headers{Get: x.get, Until: time.Now().Add(s.options.Deadline).UnixNano()}
 	for _, t := range s.selection.targets(x.uri.Path(), view) {
 		q := &x.request
 		if err := s.options.Resolver.Begin(context.Background(), q, t.key, says); err != nil {

@@ -108,10 +108,10 @@ func (q *request) otherEpoch() bool {
 
 // patience returns how long q may wait, which is at most so long.
 func (q *request) patience(most time.Duration) time.Duration {
-	if q.until.IsZero() {
+	if q.until == 0 {
 		return most
 	}
-	return min(most, time.Until(q.until))
+	return min(most, time.Until(time.Unix(0, q.until)))
 }
 
 // wait waits for the required revision and renews the view.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
@@ -38,8 +37,9 @@ type Headers struct {
 	Selector, MinRevision, Freshness, Pin, PinMode, Application []byte
 	// Get returns the value of any other header, empty if there is none. Nil is a request without other headers.
 	Get func(name string) []byte
-	// Until is when the request stops to wait for fresher knowledge, if that is sooner than the deadline of the resolver; zero leaves it to that.
-	Until time.Time
+	// Until is when the request stops to wait for fresher knowledge, in nanoseconds since 1970, if that is sooner than the deadline of the resolver; 0
+	// leaves it to that. It is no time.Time, whose pointer to a location would let Get escape.
+	Until int64
 }
 
 // HeadersOf returns what h says.

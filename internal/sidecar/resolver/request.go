@@ -30,7 +30,7 @@ type request struct {
 	lenient     bool            // whether the revision comes from baggage, which visitors can write: it is waited for and not insisted on
 	pin         pin
 	waited      time.Duration
-	until       time.Time // when waiting ends at the latest; zero is the deadline of the resolver
+	until       int64 // when waiting ends at the latest, see Headers; 0 is the deadline of the resolver
 	freshness   freshness
 	demanded    demand // by all selected flags, of a bulk request
 	metadata    []byte // of stale answers, one after the other
@@ -100,7 +100,7 @@ func (q *request) end() {
 	q.context.Reset()
 	q.enricher.reset()
 	q.trace = trace{}
-	q.revision, q.lenient, q.fresh, q.waited, q.until, q.freshness = changelog.Token{}, false, false, 0, time.Time{}, freshness{}
+	q.revision, q.lenient, q.fresh, q.waited, q.until, q.freshness = changelog.Token{}, false, false, 0, 0, freshness{}
 	q.pin = pin{}
 	q.demanded = demand{}
 	q.metadata = q.metadata[:0]
