@@ -45,7 +45,7 @@ func notAdministration() map[string][]string {
 		},
 		"none, because it changes nothing and only sends a test":                                {"testWebhook"},
 		"none, because it only ends what lasts a day at most; the log of the publisher says it": {"revokeSession"},
-		"none, because it only asks":                                                            {"checkPolicy", "previewCommand", "previewLifecyclePolicy"},
+		"none, because it only asks":                                                            {"checkPolicy", "evaluateFlags", "previewCommand", "previewLifecyclePolicy", "verifyAudit"},
 	}
 }
 

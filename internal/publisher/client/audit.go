@@ -27,6 +27,12 @@ func (c *Client) Note(ctx context.Context, environment, stream string, sequence 
 	return answer[api.Note](ctx, c, get("environments", environment, "audit", "notes", stream, strconv.FormatUint(sequence, 10)))
 }
 
+// VerifyAudit has the publisher read an environment's streams and the installation's from their beginnings, and tells whether everything is what was
+// signed. It may take minutes, and a publisher does one at a time. flagside audit verify proves the same without believing the publisher.
+func (c *Client) VerifyAudit(ctx context.Context, environment string) (api.Verification, error) {
+	return answer[api.Verification](ctx, c, post("environments", environment, "audit", "verification").readOnly())
+}
+
 // ControlRecords returns a part of what was done to the installation, the newest first.
 func (c *Client) ControlRecords(ctx context.Context, q api.RecordQuery) (api.RecordList, error) {
 	return answer[api.RecordList](ctx, c, get("control", "records").with(q))

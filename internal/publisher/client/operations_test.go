@@ -60,6 +60,12 @@ func everyOperation() []anOperation {
 			return second(c.Preview(ctx, environment, api.Command{}))
 		},
 		func(ctx context.Context, c *client.Client) error {
+			return second(c.Evaluate(ctx, environment, api.Evaluate{}))
+		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.VerifyAudit(ctx, environment))
+		},
+		func(ctx context.Context, c *client.Client) error {
 			return second(c.Operation(ctx, environment, "{operation}"))
 		},
 		func(ctx context.Context, c *client.Client) error {
