@@ -18,6 +18,9 @@ import (
 // Whatever bytes of whatever files change, what is restored is a state that was signed, or nothing, and so
 // it is at the next start.
 func TestWhateverBytesAreFlipped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: one thing after the other, which go test without it does")
+	}
 	dir, _, w := diskOf(t)
 	restoreDamaged(t, dir, w, func(random *rand.Rand, contents map[string][]byte) {
 		for range 1 + random.IntN(3) {
@@ -54,6 +57,9 @@ func damage(random *rand.Rand, data []byte) []byte {
 
 // The same where all checksums are made right afterwards: only the proof is left to tell what is true.
 func TestWhateverIsWrittenWithRightChecksums(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: one thing after the other, which go test without it does")
+	}
 	dir, h, w := diskOf(t)
 	forged := h.forge(flag("a", 666), flag("b", 666), flag("evil", 666))
 	restoreDamaged(t, dir, w, func(random *rand.Rand, contents map[string][]byte) {

@@ -29,6 +29,9 @@ func bulky(tb testing.TB, key string) document.Document {
 // A disk becomes full at every step of what is written to it: changes are served all the same, what was stored before it became full is
 // never destroyed, what is missing is told, and all of it is stored once there is room.
 func TestFullDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: one thing after the other, which go test without it does")
+	}
 	t.Parallel()
 	const page, most = 4096, 32
 	step := int64(4)

@@ -66,6 +66,9 @@ func TestPastViews(t *testing.T) {
 
 // What past Views are said to take is what they take at least: of many flags of which one changes, and of a segment on which many depend.
 func TestPastViewsAreMeasured(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: one thing after the other, which go test without it does")
+	}
 	const flags, changes = 5000, 100
 	for name, changed := range map[string]func(n int) document.Document{
 		"one flag": func(n int) document.Document { return flag("flag-1", n) },

@@ -90,6 +90,9 @@ func TestTailOfAnotherEnvironment(t *testing.T) {
 // Cut off anywhere, a tail yields exactly the changes that are whole, and says
 // where the next one can be appended.
 func TestTailTruncatedAnywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: one thing after the other, which go test without it does")
+	}
 	data, at, changes, ends := sampleTail(t)
 	for length := range len(data) {
 		got, err := decodeTail(data[:length], "prod", at)
@@ -114,6 +117,9 @@ func TestTailTruncatedAnywhere(t *testing.T) {
 
 // A changed byte anywhere is noticed, and what stands before it is still used.
 func TestTailDamagedAnywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: one thing after the other, which go test without it does")
+	}
 	data, at, changes, ends := sampleTail(t)
 	for i := range data {
 		damaged := bytes.Clone(data)
