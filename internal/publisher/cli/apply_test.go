@@ -187,27 +187,43 @@ func TestApplyThroughApprovals(t *testing.T) {
 		code, output := run(t.Context(), a.address, "editor", "", strings.Fields(apply+yes+" --wait --timeout 1m")...)
 		outputs <- fmt.Sprintf("exit %d\n%s", code, output)
 	}()
-	time.Sleep(50 * time.Millisecond)
-	a.as("approver", 0, "request reject "+said.Request+" -e prod -m not~now")
-	contains(t, <-outputs, "exit 3", "is rejected")
+	refused := ""
+	for refused == "" {
+		select {
+		case refused = <-outputs:
+		case <-time.After(20 * time.Millisecond):
+			if id, _, open := a.openRequest(); open { // the one that waits, or another one if that was rejected before the files were looked at
+				a.as("approver", 0, "request reject "+id+" -e prod -m not~now")
+			}
+		}
+	}
+	contains(t, refused, "exit 3", "is rejected")
 
 	go func() {
 		code, output := run(t.Context(), a.address, "editor", "", strings.Fields(apply+yes+" --wait --timeout 1m")...)
 		outputs <- fmt.Sprintf("exit %d\n%s", code, output)
 	}()
 	for {
-		open := a.as("editor", 0, "request list -e prod --status open -o json")
-		var list struct{ Items []struct{ ID, Hash string } }
-		if err := json.Unmarshal([]byte(open), &list); err != nil {
-			t.Fatal(err)
-		}
-		if len(list.Items) == 1 {
-			a.as("approver", 0, "request approve "+list.Items[0].ID+" -e prod --hash "+list.Items[0].Hash)
+		if id, hash, open := a.openRequest(); open {
+			a.as("approver", 0, "request approve "+id+" -e prod --hash "+hash)
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	contains(t, <-outputs, "exit 0", "1 deleted", "no sidecar has reported")
+}
+
+// openRequest returns the one change request of prod that is open.
+func (a applier) openRequest() (id, hash string, open bool) {
+	a.t.Helper()
+	var list struct{ Items []struct{ ID, Hash string } }
+	if err := json.Unmarshal([]byte(a.as("editor", 0, "request list -e prod --status open -o json")), &list); err != nil {
+		a.t.Fatal(err)
+	}
+	if len(list.Items) != 1 {
+		return "", "", false
+	}
+	return list.Items[0].ID, list.Items[0].Hash, true
 }
 
 // What is exported is applied without a change, and exported again as the same bytes, with the comments of the file.
