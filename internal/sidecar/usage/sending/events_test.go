@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,8 +24,10 @@ import (
 type eventWorld struct {
 	*world
 
-	exposed            eval.Result
-	subjects           int // that were exposed so far
+	exposed eval.Result
+
+	mu                 sync.Mutex // guards what follows: a test makes events happen while others are sent
+	subjects           int        // that were exposed so far
 	exposures          int
 	outcomes, rejected int
 }
@@ -56,6 +59,8 @@ func newEventWorld(t *testing.T, dir string) *eventWorld {
 // happen exposes so many new subjects, and tells an outcome of each.
 func (w *eventWorld) happen(t *testing.T, times int) {
 	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for range times {
 		w.subjects++
 		w.exposures++
