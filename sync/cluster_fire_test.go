@@ -237,6 +237,9 @@ func (f *fire) unmute() {
 // TestSlowConsumerCatchesUp blocks a follower until its subscription overflows:
 // what was dropped there is filled.
 func TestSlowConsumerCatchesUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: thousands of entries for one that is slow, which go test without it does")
+	}
 	t.Parallel()
 	l := newLog(t)
 	c := connectSidecar(t, l.server.URL())

@@ -197,6 +197,9 @@ func TestEventsThatComeWhileOthersAreSent(t *testing.T) {
 // TestEventsNeverTakeThePlaceOfCounts wants counts of a long outage to be there after it, while more happened than there is room for, and what of that
 // was not kept to be told as lost.
 func TestEventsNeverTakeThePlaceOfCounts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: thousands of events, one after the other, which go test without it does")
+	}
 	for _, onDisk := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			dir := ""

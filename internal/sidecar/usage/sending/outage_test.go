@@ -16,6 +16,9 @@ import (
 // An hour without NATS at 5,000 evaluations a second, of 300 flags by 4 applications: memory and disk stay within their bounds, and afterwards
 // each evaluation was reported once, or is said to be lost.
 func TestAnHourWithoutNATSAtFullSpeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: thousands of events, one after the other, which go test without it does")
+	}
 	const flags, second, room, memory = 300, 5_000, 16 << 20, 24 << 20
 	var documents []document.Document
 	for i := range flags {
