@@ -44,11 +44,6 @@ const (
 	RefusedClock    Refusal = "clock"     // its clock is Validity or more from the time of the question
 )
 
-// Refusals returns all of them.
-func Refusals() []Refusal {
-	return []Refusal{RefusedBusy, RefusedBehind, RefusedEpoch, RefusedNotReady, RefusedInvalid, RefusedClock}
-}
-
 // Answer is what one sidecar says to a question: counts, and the names of flags,
 // variants and applications. Unknown members are ignored, because it will grow.
 type Answer struct {

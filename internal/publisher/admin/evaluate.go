@@ -59,10 +59,7 @@ func (s *server) evaluate(ctx context.Context, in *evaluateFlags) (api.Evaluatio
 	}
 	out := api.Evaluations{Revision: state.Position().Token().String(), Items: []api.Evaluation{}}
 	for i, data := range in.Body.Contexts {
-		if ctx.Err() != nil {
-			return api.Evaluations{}, ctx.Err()
-		}
-		found, err := e.in(i, data)
+		found, err := e.in(ctx, i, data)
 		if err != nil {
 			return api.Evaluations{}, err
 		}
@@ -86,14 +83,17 @@ func (e evaluation) most() int {
 	return api.MaxEvaluations
 }
 
-// in returns what the flags answer in a context.
-func (e evaluation) in(place int, data []byte) ([]api.Evaluation, error) {
+// in returns what the flags answer in a context. It ends when the caller is gone.
+func (e evaluation) in(ctx context.Context, place int, data []byte) ([]api.Evaluation, error) {
 	var c eval.Context
 	if err := e.rules.DecodeContext(&c, data); err != nil {
 		return nil, badRequest(fmt.Sprintf("Context %d cannot be used: %v.", place+1, err))
 	}
 	out := make([]api.Evaluation, 0, len(e.keys))
 	for _, key := range e.keys {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		one := api.Evaluation{Context: place, Flag: key, Reason: string(eval.ReasonError), ErrorCode: string(eval.ErrorFlagNotFound)}
 		if f := e.rules.Flag(key); f != nil {
 			if err := e.answer(&one, f, &c); err != nil {
@@ -116,7 +116,7 @@ func (e evaluation) answer(one *api.Evaluation, f *eval.Flag, c *eval.Context) e
 		}
 		r, one.Explanation = explained.Result, text
 	} else {
-		r = f.Evaluate(c, e.now)
+		r = f.Try(c, e.now)
 	}
 	one.Reason, one.ErrorCode, one.ErrorDetails, one.Rule = string(r.Reason), string(r.ErrorCode), r.Detail, int(r.Rule)
 	one.TimeDependent, one.ValidUntil, one.Value = r.TimeDependent, r.ValidUntil, r.Value()

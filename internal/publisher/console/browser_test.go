@@ -109,6 +109,16 @@ type tab struct {
 // watch tells of violations of the policy as errors of the page.
 const watch = `addEventListener("securitypolicyviolation", (e) => console.error("policy violation: " + e.violatedDirective + " " + e.blockedURI + " " + e.sample))`
 
+// shopping returns a publisher with the example shop in the unprotected environment staging, and a tab of a person with a role.
+func shopping(t *testing.T, role string) (*served, *tab) {
+	t.Helper()
+	browser := browser(t)
+	s := serve(t)
+	s.create("staging", false)
+	s.shop("staging")
+	return s, s.open(browser, t, role)
+}
+
 // open opens a tab in which a role is signed in; the empty role is not.
 func (s *served) open(browser context.Context, t *testing.T, role string) *tab {
 	t.Helper()

@@ -125,11 +125,7 @@ func TestTimesInZones(t *testing.T) {
 // A person in New York schedules a change for a night in which clocks are changed, by keyboard, and the publisher applies it at the instant that was shown.
 func TestSchedulingOverAChangeOfClocks(t *testing.T) {
 	t.Parallel()
-	browser := browser(t)
-	s := serve(t)
-	s.create("staging", false)
-	s.shop("staging")
-	tab := s.open(browser, t, "editor")
+	s, tab := shopping(t, "editor")
 	if _, err := chromedp.Call(tab.ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "America/New_York"}); err != nil {
 		t.Fatal(err)
 	}

@@ -150,11 +150,7 @@ func TestFormAndJSONSideBySide(t *testing.T) {
 // Prerequisites have fields, with the variants of the flag that they name.
 func TestPrerequisitesInTheForm(t *testing.T) {
 	t.Parallel()
-	browser := browser(t)
-	s := serve(t)
-	s.create("staging", false)
-	s.shop("staging")
-	tab := s.open(browser, t, "editor")
+	_, tab := shopping(t, "editor")
 	tab.visit("/console/staging/flags/new-checkout/edit")
 	tab.await("the prerequisite", `[...document.querySelectorAll(".prerequisites-form input[type=checkbox]:checked")].map((e) => e.ariaLabel).join() === "Prerequisite 1: on"`)
 	tab.click("Add a prerequisite")
@@ -173,11 +169,7 @@ func TestPrerequisitesInTheForm(t *testing.T) {
 // A segment is edited likewise, and the change names the flags that it concerns.
 func TestEditingASegment(t *testing.T) {
 	t.Parallel()
-	browser := browser(t)
-	s := serve(t)
-	s.create("staging", false)
-	s.shop("staging")
-	tab := s.open(browser, t, "editor")
+	s, tab := shopping(t, "editor")
 	tab.visit("/console/staging/segments/european-union/edit")
 	tab.shows("The publisher would take it.")
 	tab.fill("Values of condition 1 of the segment, one a line", "DE\nAT\nCH")

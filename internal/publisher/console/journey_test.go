@@ -135,11 +135,7 @@ func TestNoClickChangesAFlag(t *testing.T) {
 // What has changed since a change was begun is not overwritten: the page shows both changes, and goes on from what is there now.
 func TestNewerWorkIsNotOverwritten(t *testing.T) {
 	t.Parallel()
-	browser := browser(t)
-	s := serve(t)
-	s.create("staging", false)
-	s.shop("staging")
-	tab := s.open(browser, t, "editor")
+	s, tab := shopping(t, "editor")
 	tab.visit(s.toggling("staging", "checkout-enabled", false))
 	tab.shows("Apply to staging")
 	seen := s.patch("staging", "checkout-enabled", `{"owner":"payments"}`)
@@ -165,11 +161,7 @@ func TestNewerWorkIsNotOverwritten(t *testing.T) {
 // A row that has moved while a person looked at it still means the flag whose name it has.
 func TestRowsThatMoveChangeTheRightFlag(t *testing.T) {
 	t.Parallel()
-	browser := browser(t)
-	s := serve(t)
-	s.create("staging", false)
-	s.shop("staging")
-	tab := s.open(browser, t, "editor")
+	s, tab := shopping(t, "editor")
 	tab.visit("/console/staging/flags?sort=changed")
 	tab.await("all rows", `document.querySelector("[role=table]")?.getAttribute("aria-rowcount") === "30"`)
 	tab.keys("jjj")

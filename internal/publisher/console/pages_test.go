@@ -215,11 +215,7 @@ func TestPalette(t *testing.T) {
 // In every list, j and k go from row to row, and Enter opens the one that has the focus.
 func TestRowsByKeys(t *testing.T) {
 	t.Parallel()
-	browser := browser(t)
-	s := serve(t)
-	s.create("staging", false)
-	s.shop("staging")
-	tab := s.open(browser, t, "viewer")
+	_, tab := shopping(t, "viewer")
 	tab.visit("/console/staging/playground?q=checkout")
 	tab.shows("one-click-checkout")
 	tab.keys("jjk")

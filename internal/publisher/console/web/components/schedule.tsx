@@ -3,7 +3,7 @@
 import { useSignal, type Signal } from "@preact/signals";
 import { instantsOf, localOf, offsetText, turnNear, zones } from "../reading/zone";
 
-/** A choice of a time. Without a time, whoever may apply the change does. */
+/** A choice of a time. Without one, the change waits until a person applies it. */
 export interface Planned {
   on: boolean;
   /** The instant; absent while what is written means none, or two. */

@@ -176,7 +176,7 @@ function NewTokenForm({ close, make }: { close: () => void; make: (wanted: NewTo
             }, reason);
             close();
           }}>
-          <p>Whoever has “<bdi>{name.value}</bdi>” may do what {groups.value.join(", ")} may, in {only.value.length > 0 ? only.value.join(", ") : "all environments"}.</p>
+          <p>The holder of “<bdi>{name.value}</bdi>” may do what {groups.value.join(", ")} may, in {only.value.length > 0 ? only.value.join(", ") : "all environments"}.</p>
         </Confirm>
       )}
     </>
