@@ -240,6 +240,35 @@ func (c *Cluster) leader(ctx context.Context, stream string) *Node {
 	return c.Nodes[i]
 }
 
+// AwaitOtherLeaders waits until a server other than the one that is lost leads each stream, as most of the servers see it.
+func (c *Cluster) AwaitOtherLeaders(ctx context.Context, lost *Node) error {
+	return Await(ctx, "waiting for other leaders than "+lost.Name, func() bool { return c.ledByOthers(ctx, lost) })
+}
+
+func (c *Cluster) ledByOthers(ctx context.Context, lost *Node) bool {
+	votes, streams := make(map[string]int), make(map[string]bool)
+	for _, n := range c.Nodes {
+		s, err := n.jetStream(ctx)
+		if err != nil {
+			continue
+		}
+		for _, account := range s.Accounts {
+			for _, found := range account.Streams {
+				streams[found.Name] = true
+				if leader := found.Cluster.Leader; leader != "" && leader != lost.Name {
+					votes[found.Name]++
+				}
+			}
+		}
+	}
+	for stream := range streams {
+		if 2*votes[stream] <= len(c.Nodes) {
+			return false
+		}
+	}
+	return len(streams) > 0
+}
+
 // complete reports whether all servers know who leads the three, and that one
 // has heard of both others: before that it finds no place for a stream.
 func (c *Cluster) complete(ctx context.Context) bool {
