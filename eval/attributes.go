@@ -20,6 +20,15 @@ type attributeTable struct {
 type attribute struct {
 	slot     int // noSlot if only deeper attributes are read
 	children map[string]*attribute
+	filter   nameFilter // of the names of children
+}
+
+// child returns the attribute that the next member of o is, nil if no rule reads it.
+func (a *attribute) child(o *openObject) *attribute {
+	if !a.filter.has(o.bit) {
+		return nil
+	}
+	return a.children[o.name]
 }
 
 const noSlot = -1
@@ -35,7 +44,7 @@ func (t *attributeTable) clone() *attributeTable {
 }
 
 func (a *attribute) clone() *attribute {
-	c := &attribute{slot: a.slot, children: maps.Clone(a.children)}
+	c := &attribute{slot: a.slot, children: maps.Clone(a.children), filter: a.filter}
 	for name, child := range c.children {
 		c.children[name] = child.clone()
 	}
@@ -64,6 +73,7 @@ func (t *attributeTable) add(path []string) int {
 				a.children = make(map[string]*attribute)
 			}
 			a.children[name] = next
+			a.filter.add(filterBit(name))
 		}
 		a = next
 	}

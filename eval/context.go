@@ -29,6 +29,7 @@ type Context struct {
 	pending     []value  // elements of arrays and objects that are still open
 	names       []string // names of members of objects that are still open
 	at          int      // how much of content has been read
+	from        int      // where the context begins in content
 	depthMax    int
 	forgotten   int // see maxForgotten
 	lenient     bool
@@ -68,7 +69,7 @@ func (c *Context) Reset() {
 	c.content, c.unescaped = c.content[:0], c.unescaped[:0]
 	c.items, c.compounds, c.memberNames = c.items[:0], c.compounds[:0], c.memberNames[:0]
 	c.pending, c.names = c.pending[:0], c.names[:0]
-	c.root, c.noObject, c.rootFlag = value{}, false, nil
+	c.root, c.noObject, c.rootFlag, c.from = value{}, false, nil, 0
 }
 
 // slot returns the attribute in a slot. Contexts may be older than the newest slots.
@@ -121,18 +122,22 @@ var (
 
 func (c *Context) decode(r *Ruleset, data []byte) error {
 	c.content, c.at, c.forgotten = append(c.content, data...), 0, 0
-	table := r.attributes
-	if cap(c.slots) < table.slots {
-		c.slots = make([]value, table.slots)
-	}
-	c.slots = c.slots[:table.slots]
-	if err := c.decodeTop(table); err != nil {
+	c.makeSlots(r.attributes)
+	if err := c.decodeTop(r.attributes); err != nil {
 		return err
 	}
 	if c.peek() != endOfContent && !c.lenient {
 		return errTrailing
 	}
 	return nil
+}
+
+// makeSlots makes the slots of a table, which are empty.
+func (c *Context) makeSlots(table *attributeTable) {
+	if cap(c.slots) < table.slots {
+		c.slots = make([]value, table.slots)
+	}
+	c.slots = c.slots[:table.slots]
 }
 
 // decodeTop reads an object. Anything else is an empty context: null, and with flagd every value.
@@ -157,7 +162,7 @@ func (c *Context) decodeObject(a *attribute, depth int) error {
 	}
 	o := c.openObject()
 	for o.next(c) {
-		child := a.children[o.name]
+		child := a.child(&o)
 		if child == nil {
 			// No slot belongs to $flagd either, so what a client sends under that name is skipped.
 			o.err = c.skip(depth)

@@ -4,11 +4,12 @@ package eval
 // each, and close.
 type openObject struct {
 	name string // of the member whose value comes next
+	bit  uint8  // of the name, see filterBit
 	err  error  // set it to stop
 
 	first  int // where the names of the object begin in Context.names
 	begun  bool
-	filter [4]uint64
+	filter nameFilter
 	many   map[string]int
 }
 
@@ -58,6 +59,7 @@ func (o *openObject) readName(c *Context, first byte) (err error) {
 		return errSyntax
 	}
 	c.at++
+	o.bit = filterBit(o.name)
 	return nil
 }
 
@@ -77,10 +79,8 @@ func (o *openObject) earlier(c *Context) int {
 	if last >= manyNames {
 		return o.amongMany(names)
 	}
-	bit := filterBit(o.name)
-	word, mask := &o.filter[bit/64], uint64(1)<<(bit%64)
-	if *word&mask == 0 {
-		*word |= mask
+	if !o.filter.has(o.bit) {
+		o.filter.add(o.bit)
 		return -1
 	}
 	for i := range names[:last] {
@@ -90,6 +90,13 @@ func (o *openObject) earlier(c *Context) int {
 	}
 	return -1
 }
+
+// nameFilter says of most names that are not in a set that they are not. The zero value is that of an empty set.
+type nameFilter [4]uint64
+
+func (f *nameFilter) has(bit uint8) bool { return f[bit/64]&(1<<(bit%64)) != 0 }
+
+func (f *nameFilter) add(bit uint8) { f[bit/64] |= 1 << (bit % 64) }
 
 // filterBit maps a name to one of 256 bits, cheaply and so that short names that differ at their ends rarely share one.
 func filterBit(name string) uint8 {

@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -39,7 +41,7 @@ func (c *Context) scanLiteral(literal string) error {
 func (c *Context) scanString() (string, error) {
 	start := c.at + 1
 	ascii := true
-	for i := start; i < len(c.content); i++ {
+	for i := plainUntil(c.content, start); i < len(c.content); i++ {
 		switch b := c.content[i]; {
 		case b == '"':
 			c.at = i + 1
@@ -57,6 +59,21 @@ func (c *Context) scanString() (string, error) {
 		}
 	}
 	return "", errSyntax
+}
+
+// plainUntil returns how far text is plain from an offset on, as far as that is seen eight bytes at a time: no quotation mark or backslash, no control
+// character, and ASCII.
+func plainUntil(text []byte, from int) int {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for ; from+8 <= len(text); from += 8 {
+		w := binary.LittleEndian.Uint64(text[from:])
+		quotes, slashes := w^(each*'"'), w^(each*'\\')
+		// The lowest of the bits that are left is exact: a subtraction borrows from the next byte only where it has found something.
+		if found := ((quotes-each)&^quotes | (slashes-each)&^slashes | (w-each*' ')&^w | w) & high; found != 0 {
+			return from + bits.TrailingZeros64(found)/8
+		}
+	}
+	return from
 }
 
 // scanEscaped reads a string whose first backslash stands at i.

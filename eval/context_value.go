@@ -5,7 +5,7 @@ package eval
 func (c *Context) decodeRoot() {
 	members := &compound{}
 	if !c.noObject && len(c.content) > 0 {
-		c.at = 0
+		c.at = c.from
 		if v, err := c.decodeValue(0); err == nil {
 			for i, name := range v.ref.names {
 				if name != flagdProperties {

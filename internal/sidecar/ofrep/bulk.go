@@ -28,18 +28,18 @@ const (
 )
 
 // answerBulk answers a request about all flags. A panic leaves the exchange to the garbage collector, whatever state it is in.
-func (s *Server) answerBulk(ctx *fasthttp.RequestCtx) {
+func (s *Server) answerBulk(ctx *fasthttp.RequestCtx, f *fields) {
 	x := s.bulkExchanges.Get().(*bulkExchange)
-	if err := s.bulk(ctx, x); err != nil {
+	if err := s.bulk(ctx, x, f); err != nil {
 		s.failEvaluation(ctx, nil, err)
 	}
 	s.bulkExchanges.Put(x)
 }
 
 // bulk gives the answer, unless it returns an error. Failures of single flags are items of the answer.
-func (s *Server) bulk(ctx *fasthttp.RequestCtx, x *bulkExchange) error {
+func (s *Server) bulk(ctx *fasthttp.RequestCtx, x *bulkExchange, f *fields) error {
 	q := &x.request
-	if err := s.resolver.BeginAll(context.Background(), q, headersOf(&ctx.Request.Header)); err != nil {
+	if err := s.resolver.BeginAll(context.Background(), q, headersOf(&ctx.Request.Header, f)); err != nil {
 		return err
 	}
 	defer q.End()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -21,29 +20,31 @@ import (
 type connection struct {
 	net.Conn
 
-	server *Server
-	busy   atomic.Bool
+	server   *Server
+	progress progress
+	watched  watched
+
 	used   bool // a byte arrived; belongs to the serving goroutine, as do linger and http2
 	linger bool
 	http2  bool // it began with the preface of HTTP/2
 
 	holder listen.Holder // who has it
-	place  *listen.Place // belongs to the serving goroutine, as does taken
+	place  *listen.Place // among the connections that evaluate
+	stream *listen.Place // among the event streams, if it has become one; belongs to the serving goroutine, as does taken
 	taken  int64         // of the budget, for the answer that is being written
 }
 
 // preface begins what a client of HTTP/2 sends first (RFC 9113, section 3.4). For fasthttp it is a request with a wrong target.
 var preface = []byte("PRI * HTTP/2.0\r\n")
 
-// Read marks the connection as busy when bytes of a request arrive. A connection on which nothing ever arrives ends without an answer,
+// Read notes when a request begins to arrive. A connection on which nothing ever arrives ends without an answer,
 // because there was no question.
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.place.Use()
 		c.http2 = c.http2 || !c.used && bytes.HasPrefix(p[:n], preface)
 		c.used = true
-		c.busy.Store(true)
+		c.begin()
 	}
 	if !c.used && errors.Is(err, os.ErrDeadlineExceeded) {
 		return 0, io.EOF
@@ -55,24 +56,39 @@ func (c *connection) Read(p []byte) (int, error) {
 // Closing at once would lose the requests that are on their way, which is most of them when a client is busy.
 const lastCall = 100 * time.Millisecond
 
-// SetReadDeadline sets the deadline, an earlier one if the connection is idle and the server stops. The server is looked at after the
-// deadline is set, so that expectLast, which comes after the server began to stop, is never overridden by a later deadline.
-func (c *connection) SetReadDeadline(t time.Time) error {
-	if err := c.Conn.SetReadDeadline(t); err != nil {
-		return err
+// begin notes that a request has begun to arrive, unless one has. While the server stops, that ends the last call for it.
+func (c *connection) begin() {
+	if c.progress.busy() {
+		return
 	}
+	c.progress.enter(arriving)
 	if c.server.draining.Load() {
-		return c.expectLast()
+		_ = c.Conn.SetReadDeadline(time.Time{}) // if it fails, so does the next read
 	}
-	return nil
+}
+
+// rest notes that the connection waits for a request. The server is looked at after that, because expectLast, once it has begun to stop, leaves
+// a connection alone that does not wait yet.
+func (c *connection) rest(as phase) {
+	c.progress.enter(as)
+	if c.server.draining.Load() {
+		c.expectLast()
+	}
 }
 
 // expectLast ends the wait for a request, if there is none on the connection, after the last call.
-func (c *connection) expectLast() error {
-	if c.busy.Load() {
-		return nil
+func (c *connection) expectLast() {
+	if !c.progress.busy() {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(lastCall)) // it fails on a connection that is closed
 	}
-	return c.Conn.SetReadDeadline(time.Now().Add(lastCall))
+}
+
+// Write notes that the client has to take something.
+func (c *connection) Write(p []byte) (int, error) {
+	c.progress.enter(writing)
+	n, err := c.Conn.Write(p)
+	c.progress.enter(answering)
+	return n, err
 }
 
 // lingerTime is how long a refused request may go on arriving. Closing a connection with unread bytes would reset it, and the client
@@ -97,10 +113,12 @@ func connectionState(nc net.Conn, state fasthttp.ConnState) {
 	switch state {
 	case fasthttp.StateActive:
 		// The next request may have arrived together with the one before. A new connection is called active before anything arrived.
-		c.busy.Store(c.used)
+		if c.used {
+			c.begin()
+		}
 	case fasthttp.StateIdle:
 		c.settled()
-		c.busy.Store(false)
+		c.rest(idle)
 	default:
 	}
 }
@@ -134,10 +152,14 @@ func (s *Server) serve(c *connection) {
 		}
 		c.settled()
 		c.place.Release()
+		if c.stream != nil {
+			c.stream.Release()
+		}
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()
 	}()
+	c.rest(opened)
 	_ = s.http.ServeConn(c)
 }
 
@@ -183,7 +205,7 @@ func (s *Server) Connections() int {
 // when the grace is over.
 func (s *Server) drain() {
 	close(s.ending)
-	s.eachConnection(func(c *connection) { _ = c.expectLast() }) // it fails on a connection that is closed
+	s.eachConnection((*connection).expectLast)
 	timer := time.AfterFunc(s.grace, func() {
 		s.eachConnection(func(c *connection) { c.Conn.Close() })
 	})

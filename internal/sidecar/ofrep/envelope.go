@@ -15,6 +15,9 @@ var errBody = errors.New("the request body cannot be used")
 // blanks is the white space of JSON.
 const blanks = " \t\r\n"
 
+// contextMember is the member of bodies that holds the evaluation context.
+const contextMember = "context"
+
 // envelope finds the evaluation context in request bodies, objects like {"context":{...}}. The zero value is ready to use, and it may
 // be reused; it belongs to one goroutine.
 type envelope struct {
@@ -97,9 +100,9 @@ func (e *envelope) readName(lenient bool) (wanted bool, err error) {
 	}
 	e.name, _ = jsontext.AppendUnquote(e.name[:0], quoted) // the decoder has checked it; what is not UTF-8 is replaced
 	if lenient {
-		return bytes.EqualFold(e.name, []byte("context")), nil
+		return bytes.EqualFold(e.name, []byte(contextMember)), nil
 	}
-	return string(e.name) == "context", nil
+	return string(e.name) == contextMember, nil
 }
 
 // place says where in the body an error of the decoder lies.

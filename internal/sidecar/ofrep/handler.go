@@ -5,6 +5,9 @@ import "github.com/valyala/fasthttp"
 // handle answers one request. It must not keep anything of ctx.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	defer s.recoverPanic(ctx)
+	if c, ok := ctx.Conn().(*connection); ok {
+		c.progress.enter(answering)
+	}
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
 	}
@@ -12,7 +15,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuse(ctx, status)
 		return
 	}
-	if status := s.misdirected(ctx); status != 0 {
+	f := fieldsOf(&ctx.Request.Header)
+	if status := s.misdirected(ctx, &f); status != 0 {
 		refuse(ctx, status)
 		return
 	}
@@ -22,11 +26,11 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.answerPreflight(ctx)
 	case s.lacksToken(&ctx.Request.Header):
 		refuseUnauthorized(ctx)
-	case s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
+	case !target.known && s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
 		s.openStream(ctx)
 	case !target.known && !isEvents(ctx.Request.Header.RequestURI()) && !isEvaluations(ctx.Request.Header.RequestURI()):
 		refuse(ctx, fasthttp.StatusNotFound)
-	case !target.known && s.toldByPage(ctx):
+	case !target.known && s.toldByPage(ctx, &f):
 		refuse(ctx, fasthttp.StatusForbidden)
 	case !target.known && isEvents(ctx.Request.Header.RequestURI()):
 		s.takeEvents(ctx)
@@ -38,9 +42,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	case !target.known:
 		s.takeEvaluations(ctx)
 	case len(target.key) == 0:
-		s.answerBulk(ctx)
+		s.answerBulk(ctx, &f)
 	default:
-		s.answerFlag(ctx, target.key)
+		s.answerFlag(ctx, target.key, &f)
 	}
 }
 

@@ -11,21 +11,19 @@ const fetchSite = "Sec-Fetch-Site"
 
 // misdirected returns the status to refuse a request with that a browser sends for a page that may not ask here; 0 if there is no reason to. No
 // browser reaches a Unix socket.
-func (s *Server) misdirected(ctx *fasthttp.RequestCtx) int {
+func (s *Server) misdirected(ctx *fasthttp.RequestCtx, f *fields) int {
 	if s.policy == nil || ctx.LocalAddr().Network() == "unix" {
 		return 0
 	}
-	header := &ctx.Request.Header
-	status, _ := origin.Refusal(s.policy, header.Host(), header.Peek(fetchSite), header.Peek(fasthttp.HeaderOrigin))
+	status, _ := origin.Refusal(s.policy, ctx.Request.Header.Host(), f.site, f.origin)
 	return status
 }
 
 // toldByPage reports whether a browser tells something about usage for a page of another site that may not ask here. In contrast to evaluations, whose
 // answers such a page cannot read, that leaves something behind; so it is refused at every address, also where no Host is asked for.
-func (s *Server) toldByPage(ctx *fasthttp.RequestCtx) bool {
+func (s *Server) toldByPage(ctx *fasthttp.RequestCtx, f *fields) bool {
 	if ctx.LocalAddr().Network() == "unix" {
 		return false
 	}
-	header := &ctx.Request.Header
-	return !origin.SiteAllowed(s.pages, header.Peek(fetchSite), header.Peek(fasthttp.HeaderOrigin), header.Host())
+	return !origin.SiteAllowed(s.pages, f.site, f.origin, ctx.Request.Header.Host())
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"net"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -78,10 +77,8 @@ func refusal(status int) string {
 	}
 }
 
-// receiveError answers a request that could not be read to its end. The deadline for writing is still that of the last answer on the
-// connection, and may be over.
+// receiveError answers a request that could not be read to its end.
 func receiveError(ctx *fasthttp.RequestCtx, err error) {
-	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout)) // if it fails, so does the answer
 	refuse(ctx, receiveStatus(ctx, err))
 }
 

@@ -30,10 +30,7 @@ const (
 	DefaultMaxBody        = 1_000_000
 	DefaultMaxStreams     = 256
 
-	maxHeader    = 16 << 10
-	readTimeout  = 5 * time.Second // for a whole request, from its first byte
-	writeTimeout = 5 * time.Second
-	idleTimeout  = 2 * time.Minute
+	maxHeader = 16 << 10
 )
 
 // Options configure a Server.
@@ -145,9 +142,6 @@ func New(o Options) (*Server, error) {
 		SecureErrorLogMessage:        true,
 		ReadBufferSize:               maxHeader,
 		MaxRequestBodySize:           o.MaxBody,
-		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 writeTimeout,
-		IdleTimeout:                  idleTimeout,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultDate:                true, // the clock behind it is a goroutine that never ends
@@ -195,17 +189,22 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		s.draining.Store(true)
 		l.Close()
 	})
-	watching, unwatch := context.WithCancel(ctx)
+	reading, unread := context.WithCancel(ctx)
 	if s.tokens != nil {
-		s.serving.Go(func() { _ = s.tokens.Run(watching) })
+		s.serving.Go(func() { _ = s.tokens.Run(reading) })
 	}
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watch(watching) })
 	err := s.accept(ctx, l)
-	unwatch()
+	unread()
 	if stop() {
 		s.draining.Store(true)
 		l.Close()
 	}
 	s.drain()
+	unwatch()
+	watch.Wait()
 	return err
 }
 

@@ -112,7 +112,7 @@ func (s *Server) beginStream(c *connection, agent string) bool {
 		return false
 	}
 	c.place.Release()
-	c.place = place
+	c.stream = place
 	return true
 }
 

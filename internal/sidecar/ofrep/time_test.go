@@ -88,7 +88,7 @@ func TestTimesForClients(t *testing.T) {
 				if n, err := connection.reader.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
 					t.Errorf("%d bytes and %v at the end", n, err)
 				}
-				if took := time.Since(begun); took != c.open {
+				if took := time.Since(begun); took < c.open || took > c.open+2*time.Second { // it is looked at once a second
 					t.Errorf("the connection was open for %v, want %v", took, c.open)
 				}
 			})
@@ -158,10 +158,10 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 		if n := s.counter("flagside_http_connections"); n != 1 {
 			t.Errorf("%v connections after 4 s", n)
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		if n := s.counter("flagside_http_connections"); n != 0 {
-			t.Errorf("%v connections after 6 s", n)
+			t.Errorf("%v connections after 7 s", n)
 		}
 	})
 }

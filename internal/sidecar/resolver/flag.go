@@ -35,9 +35,31 @@ func (q *Request) Answer(data []byte) (eval.Result, error) {
 	if err := q.setContext(data); err != nil {
 		return eval.Result{}, err
 	}
+	return q.answer(data), nil
+}
+
+// AnswerMember is Answer for the context in a member of the object that data encode, read in one pass. It reports false if the context has to be
+// taken from there first, because data are more than a strict decoder reads, or something comes to the context; nothing is counted then.
+func (q *Request) AnswerMember(data []byte, member string) (r eval.Result, ok bool) {
+	if len(q.resolver.attributes) > 0 {
+		return eval.Result{}, false
+	}
+	flag := q.selected()
+	if q.pin.newest != nil {
+		flag = nil // which decides the ruleset
+	}
+	part, err := q.contextRules().DecodeContextMember(&q.context, data, member, flag)
+	if err != nil {
+		return eval.Result{}, false
+	}
+	return q.answer(part), true
+}
+
+// answer evaluates the flag in the context that is set, which data encode.
+func (q *Request) answer(data []byte) eval.Result {
 	flag := q.selected()
 	if flag == nil {
-		return q.notFound(), nil
+		return q.notFound()
 	}
 	result, _ := q.evaluate(flag)
 	result.Metadata = q.appendPinGone(result.Metadata)
@@ -51,7 +73,7 @@ func (q *Request) Answer(data []byte) (eval.Result, error) {
 		q.keep(flag, data)
 	}
 	q.record(q.flagKey, &result)
-	return result, nil
+	return result
 }
 
 // selected returns the flag that is asked for, nil if it does not exist or is not selected.
