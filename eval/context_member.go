@@ -38,7 +38,9 @@ func (r *Ruleset) DecodeContextMember(c *Context, data []byte, name string, f *F
 }
 
 // ignoresContext reports whether every context gets the same answer, and no exposure tells who asked.
-func (f *Flag) ignoresContext() bool { return f.rule == nil && len(f.prerequisites) == 0 && f.subject == 0 }
+func (f *Flag) ignoresContext() bool {
+	return f.rule == nil && len(f.prerequisites) == 0 && f.subject == 0
+}
 
 // decodeMember reads the content, which is an object, and decodes the member with the name. It returns where that stands.
 func (c *Context) decodeMember(table *attributeTable, name string) (begin, end int, err error) {
