@@ -43,10 +43,10 @@ func TestASourceNeedsApprovalWhereTheRiskIsHigh(t *testing.T) {
 		open, _ = r.client.AllRequests(t.Context(), "staging", api.RequestQuery{Status: "open"})
 		return len(open) == 1
 	})
-	sources, err := r.client.Sources(t.Context(), "staging")
-	if err != nil || len(sources.Items) != 1 || sources.Items[0].ChangeRequest != open[0].ID || sources.Items[0].State != string(follow.Waiting) {
-		t.Errorf("%+v, %v", sources, err)
-	}
+	r.await("the source to say that it waits", func() bool {
+		sources, err := r.client.Sources(t.Context(), "staging")
+		return err == nil && len(sources.Items) == 1 && sources.Items[0].ChangeRequest == open[0].ID && sources.Items[0].State == string(follow.Waiting)
+	})
 	if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "staging", open[0].ID, open[0].Hash, api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}

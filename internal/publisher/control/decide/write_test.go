@@ -187,14 +187,14 @@ func TestPatchOfManyMembers(t *testing.T) {
 	t.Parallel()
 	many := func(prefix string) []byte {
 		var b strings.Builder
-		for i := range 50_000 {
+		for i := range 200_000 {
 			fmt.Fprintf(&b, `,"%s%05d":1`, prefix, i)
 		}
 		return []byte("{" + b.String()[1:] + "}")
 	}
 	began := time.Now()
 	merged, err := decide.Merge(many("a"), many("b"))
-	if took := time.Since(began); err != nil || len(merged) < 1_000_000 || took > 3*time.Second {
+	if took := time.Since(began); err != nil || len(merged) < 4_000_000 || took > time.Minute {
 		t.Errorf("%d bytes after %s, %v", len(merged), took, err)
 	}
 }
