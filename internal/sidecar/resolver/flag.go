@@ -41,7 +41,7 @@ func (q *Request) Answer(data []byte) (eval.Result, error) {
 // AnswerMember is Answer for the context in a member of the object that data encode, read in one pass. It reports false if the context has to be
 // taken from there first, because data are more than a strict decoder reads, or something comes to the context; nothing is counted then.
 func (q *Request) AnswerMember(data []byte, member string) (r eval.Result, ok bool) {
-	if len(q.resolver.attributes) > 0 {
+	if len(q.resolver.attributes) > 0 || q.Lenient() {
 		return eval.Result{}, false
 	}
 	flag := q.selected()
