@@ -35,6 +35,7 @@ var modules = map[string]string{
 	"w3c-keyname":                "w3c-keyname.js",
 	"crelt":                      "crelt.js",
 	"@marijn/find-cluster-break": "marijn-find-cluster-break.js",
+	"uplot":                      "uplot.js",
 }
 
 // bundle returns the files of the page by name, with a hash of their content in all names but index.html and licenses.txt. The same sources give the same bytes.

@@ -130,7 +130,10 @@ func (s *server) usage(ctx context.Context, in *readUsage) (out api.Usage, err e
 		firstHour, firstDay := usage.Hour.At(now.Add(-day)), usage.Day.At(now.Add(-usageWeek))
 		out.DayFrom, out.WeekFrom = firstHour.Time(), firstDay.Time()
 		err = cmp.Or(
-			from.Segments(ctx, firstHour, hour, func(_ usage.ID, s *usage.Segment) { each(s, func(key string, n uint64) { flag(key).Day += n }) }),
+			from.Segments(ctx, firstHour, hour, func(id usage.ID, s *usage.Segment) {
+				i, hours := hoursBetween(firstHour, id), hoursBetween(firstHour, hour)+1
+				each(s, func(key string, n uint64) { addHour(flag(key), n, i, hours, in.Hourly) })
+			}),
 			from.Segments(ctx, firstDay, today, func(_ usage.ID, s *usage.Segment) { each(s, func(key string, n uint64) { flag(key).Week += n }) }),
 		)
 	}
@@ -138,6 +141,20 @@ func (s *server) usage(ctx context.Context, in *readUsage) (out api.Usage, err e
 		out.Flags = append(out.Flags, *flags[key])
 	}
 	return out, err
+}
+
+func hoursBetween(a, b usage.ID) int { return int(b.Time().Sub(a.Time()) / time.Hour) }
+
+// addHour adds evaluations of one hour of the last day, and to that hour if each is wanted.
+func addHour(f *api.FlagInUse, n uint64, hour, hours int, hourly bool) {
+	f.Day += n
+	if !hourly {
+		return
+	}
+	if f.Hours == nil {
+		f.Hours = make([]uint64, hours)
+	}
+	f.Hours[hour] += n
 }
 
 // each gives the evaluations of each flag of a segment, in any order.

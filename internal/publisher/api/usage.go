@@ -24,6 +24,7 @@ type UsageClients struct {
 // UsageQuery says what is wanted of the usage of all flags.
 type UsageQuery struct {
 	LastOnly bool `query:"lastOnly" doc:"Whether only last uses are wanted, for which less has to be read."`
+	Hourly   bool `query:"hourly" doc:"Whether the evaluations of each hour of the last 24 are wanted too."`
 }
 
 // Usage is how the flags of an environment are used.
@@ -43,6 +44,7 @@ type FlagInUse struct {
 	Applications []string  `json:"applications,omitempty" nullable:"false" doc:"The applications that have asked for it in the last 7 days."`
 	Day          uint64    `json:"day,omitzero" doc:"Evaluations in the last 24 hours."`
 	Week         uint64    `json:"week,omitzero" doc:"Evaluations in the last 7 days."`
+	Hours        []uint64  `json:"hours,omitempty" nullable:"false" doc:"With hourly: the evaluations of each hour from dayFrom on; absent if there were none."`
 }
 
 // FlagUsageQuery says which time is wanted.

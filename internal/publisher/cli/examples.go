@@ -5,7 +5,7 @@ func examples() map[string][]string {
 	return map[string][]string{
 		"flag create":      {"flag create new-checkout --bool -e prod", "flag create banner --string red,blue --owner shop -e prod"},
 		"flag rollout":     {"flag rollout new-checkout on=10 -e prod", "flag rollout banner blue=25 green=25 -e prod --propose"},
-		"flag evaluate":    {"flag evaluate new-checkout --context targetingKey=u1 --context plan=gold -e prod", "flag evaluate new-checkout --context targetingKey=u1 --sidecar http://127.0.0.1:8016"},
+		"flag evaluate":    {"flag evaluate new-checkout --context targetingKey=u1 --context plan=gold -e prod", "flag evaluate new-checkout --context targetingKey=u1 --sidecar http://127.0.0.1:8014"},
 		"flag edit":        {"flag edit new-checkout -e prod", "flag edit new-checkout -e prod --propose -m 'SHOP-8 only for gold'"},
 		"flag copy":        {"flag copy new-checkout newer-checkout -e prod", "flag copy new-checkout newer-checkout -e prod --dry-run"},
 		"segment add":      {"segment add testers ann@shop.example -e prod", "segment add testers ann@shop.example bob@shop.example -e prod --propose"},

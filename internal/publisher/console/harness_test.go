@@ -26,10 +26,11 @@ func secretOf(role string) string { return "the-token-of-the-role-" + role + "-i
 
 // served is a publisher with the console.
 type served struct {
-	t      testing.TB
-	url    string
-	client *client.Client
-	log    *logtest.Log
+	t       testing.TB
+	url     string
+	natsURL string
+	client  *client.Client
+	log     *logtest.Log
 
 	lock     sync.Mutex
 	sessions map[string]*http.Cookie // by role
@@ -73,7 +74,7 @@ func serve(t testing.TB, others ...func(*publisher.Options)) *served {
 	if err := p.Ready(ready); err != nil {
 		t.Fatalf("%v\n%s", err, s.log)
 	}
-	s.url = "http://" + p.AdminAddr().String()
+	s.url, s.natsURL = "http://"+p.AdminAddr().String(), p.NATSURL()
 	s.client = s.as("admin")
 	return s
 }

@@ -22,7 +22,7 @@ func reader(t *testing.T) *tab {
 	}
 	built := api.Build(api.BuildOptions{
 		Stdin: &api.StdinOptions{
-			Contents: `export * from "./reading/json"; export * from "./reading/flag"; export * from "./reading/targeting"; export * from "./reading/form"; export * from "./reading/zone"; export * from "./reading/merge"; export * from "./reading/difference"; export * from "./reading/compare"; export * from "./reading/commands"; export * from "./reading/table"; export * from "./reading/impact"`, ResolveDir: web,
+			Contents: `export * from "./reading/json"; export * from "./reading/flag"; export * from "./reading/targeting"; export * from "./reading/form"; export * from "./reading/zone"; export * from "./reading/merge"; export * from "./reading/difference"; export * from "./reading/compare"; export * from "./reading/commands"; export * from "./reading/table"; export * from "./reading/impact"; export * from "./reading/usage"`, ResolveDir: web,
 		},
 		Bundle: true, Format: api.FormatIIFE, GlobalName: "reading", Target: api.ES2022, LogLevel: api.LogLevelSilent,
 	})

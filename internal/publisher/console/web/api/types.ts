@@ -399,6 +399,8 @@ export interface FlagInUse {
   "applications"?: Array<string>;
   /** Evaluations in the last 24 hours. */
   "day"?: number;
+  /** With hourly: the evaluations of each hour from dayFrom on; absent if there were none. */
+  "hours"?: Array<number>;
   "key": string;
   /** When the flag was asked for last; absent is never. */
   "last"?: string;

@@ -1,10 +1,9 @@
-import { ask, environmentPath, flagPath, get } from "../api/http";
-import type { DocumentChange, FlagUsage, History } from "../api/types";
+import { ask, flagPath, get } from "../api/http";
+import type { DocumentChange, History } from "../api/types";
 import { Remarks } from "../components/difference";
 import { later } from "../components/later";
 import { Loading, Person, ProblemNote, State, Tag, Time } from "../components/marks";
 import { Shares } from "../components/shares";
-import { Sparkline } from "../components/sparkline";
 import { Rules, Variant } from "../components/words";
 import { flagOf, prerequisitesOf, segmentsIn, variantsOf, type Flag } from "../reading/flag";
 import { remarksOf } from "../reading/difference";
@@ -16,6 +15,7 @@ import { useReading } from "../state/reading";
 import { place, setQuery, to } from "../state/router";
 import { toggleAddress } from "./flags";
 
+const UsageOf = later<{ environment: string; flag: string }>(() => import("../components/usage").then((m) => m.UsageOf));
 const TryPanel = later<{ environment: string; flag: Flag; close: () => void }>(() => import("./playground").then((m) => m.TryPanel));
 
 export function FlagPage({ environment, flag: key }: { environment: string; flag: string }) {
@@ -137,26 +137,6 @@ function Around({ environment, flag }: { environment: string; flag: Flag }) {
 const freshnessText: Record<string, string> = {
   cache_first: "from memory, which events keep current", background_refresh: "from memory, checked behind the answer", always_fresh: "checked before each answer",
 };
-
-function UsageOf({ environment, flag }: { environment: string; flag: string }) {
-  const usage = useReading((signal) => get<FlagUsage>(`${environmentPath(environment)}/usage/flags/${encodeURIComponent(flag)}`, { signal }), []);
-  const { value, problem } = usage.value;
-  const total = value?.points.reduce((sum, p) => sum + p.evaluations, 0) ?? 0;
-  return (
-    <section aria-labelledby="usage">
-      <h2 id="usage">Use in the last 24 hours</h2>
-      {problem ? <p class="quiet">{problem.problem.detail}</p> : !value ? <Loading what="usage" /> : !value.kept ? <p class="quiet">This publisher keeps no counts.</p> : (
-        <>
-          <p class="figure"><b>{total.toLocaleString("en")}</b> <span class="quiet">evaluations, counted until {value.foldedUntil ? <Time at={value.foldedUntil} /> : "now"}</span></p>
-          {total > 0 && <Sparkline from={value.from} to={value.to} points={value.points} />}
-          <dl class="facts">
-            {value.uses.filter((u) => u.variant !== undefined).slice(0, 6).map((u) => <div><dt><Variant name={u.variant || "default of the application"} /></dt><dd>given <Time at={u.last ?? u.lastBulk} /></dd></div>)}
-          </dl>
-        </>
-      )}
-    </section>
-  );
-}
 
 function HistoryList({ environment, flag, now, history }: { environment: string; flag: string; now?: Flag; history: History }) {
   return (

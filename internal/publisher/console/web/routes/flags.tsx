@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { typing } from "../components/frame";
 import { Empty, Loading, ProblemNote, State, Tag, Time } from "../components/marks";
 import { Rows } from "../components/rows";
+import { Sparkline } from "../components/sparkline";
 import type { Flag } from "../reading/flag";
 import { outcomeText, rulesOf } from "../reading/targeting";
 import { composerAddress } from "../state/change";
@@ -101,6 +102,7 @@ export function toggleAddress(environment: string, flag: Flag): string {
 
 function Row({ flag, environment, around }: { flag: Flag; environment: string; around: Around }) {
   const stage = around.stages.get(flag.key)?.stage ?? "active";
+  const hours = around.uses.get(flag.key)?.hours;
   return (
     <>
       <div role="cell" class="cell-state">
@@ -116,7 +118,7 @@ function Row({ flag, environment, around }: { flag: Flag; environment: string; a
         {flag.kind && <Tag>{flag.kind}</Tag>}
         {flag.owner && <Tag>{flag.owner}</Tag>}
       </div>
-      <div role="cell" class="cell-used quiet">{!around.usageKept ? "" : used(around, flag.key) ? <>used <Time at={used(around, flag.key)} /></> : "never used"}</div>
+      <div role="cell" class="cell-used quiet">{hours && <Sparkline hours={hours} />}{!around.usageKept ? "" : used(around, flag.key) ? <>used <Time at={used(around, flag.key)} /></> : "never used"}</div>
     </>
   );
 }

@@ -101,7 +101,7 @@ async function* pages(path: string): AsyncGenerator<DocumentList> {
 async function loadAround(environment: string, around: Signal<Around>): Promise<void> {
   const base = environmentPath(environment);
   const none = (): undefined => undefined; // a viewer without these still sees the flags
-  const [stages, usage] = await Promise.all([get<Lifecycle>(`${base}/lifecycle`).catch(none), get<Usage>(`${base}/usage`).catch(none)]);
+  const [stages, usage] = await Promise.all([get<Lifecycle>(`${base}/lifecycle`).catch(none), get<Usage>(`${base}/usage?hourly=true`).catch(none)]);
   around.value = {
     stages: new Map(stages?.items.map((f) => [f.key, f])), uses: new Map(usage?.flags.map((f) => [f.key, f])), usageKept: usage?.kept ?? false,
   };

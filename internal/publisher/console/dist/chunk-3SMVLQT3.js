@@ -1,0 +1,1 @@
+import{h as m,j as o}from"./chunk-7WXBJHGI.js";var e=window.localStorage.getItem("theme"),t=m(e==="light"||e==="dark"?e:"system");function l(){o(()=>{t.value==="system"?(delete document.documentElement.dataset.theme,window.localStorage.removeItem("theme")):(document.documentElement.dataset.theme=t.value,window.localStorage.setItem("theme",t.value))})}export{t as a,l as b};

@@ -1,0 +1,1 @@
+import{b as s,c as o}from"./chunk-HGXZECFI.js";var r=(t,n,i)=>`edit-${JSON.stringify([t,n,i])}`;function g(t,n,i){let e=window.sessionStorage.getItem(r(t,n,i));try{return e===null?void 0:s(e)}catch{return}}function a(t,n,i,e){try{window.sessionStorage.setItem(r(t,n,i),o(e))}catch{}}function c(t,n,i){window.sessionStorage.removeItem(r(t,n,i))}export{g as a,a as b,c};

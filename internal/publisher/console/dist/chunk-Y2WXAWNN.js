@@ -1,1 +1,0 @@
-import{M as n,d as l,f as i}from"./chunk-S4BPZSV3.js";function d({label:r,close:t,children:a}){let o=i(null);return l(()=>{let e=document.activeElement;return o.current.showModal(),()=>e instanceof HTMLElement&&e.focus()},[]),n("dialog",{ref:o,"aria-label":r,onClose:t,onClick:e=>e.target===o.current&&t(),children:n("div",{class:"inside",children:a})})}export{d as a};

@@ -1,1 +1,0 @@
-import{b as a,c as b}from"./chunk-UKZMVWR5.js";import"./chunk-Y2WXAWNN.js";import"./chunk-BFIQDIVO.js";import"./chunk-SUPALKMA.js";import"./chunk-UYZ2RORS.js";import"./chunk-MMA3OAS3.js";import"./chunk-6YSTV2XR.js";import"./chunk-S4BPZSV3.js";export{b as Forbidden,a as SettingsPage};
