@@ -46,8 +46,8 @@ func measure(ctx context.Context) error {
 	}
 	err = errors.Join(lines.Err(), tests.Wait())
 	a := found.attributes
-	fmt.Printf("figures: pages=%d axe=%d csp=%d first_js_kb=%s first_css_kb=%s editor_kb=%s paint_10k_ms=%s key_10k_ms=%s tests=%d failed=%d\n",
-		found.pages, found.axe, found.csp, a["first_js_kb"], a["first_css_kb"], a["editor_kb"], a["paint_10k_ms"], a["key_10k_ms"], found.tests, found.failed)
+	fmt.Printf("figures: pages=%d axe=%d csp=%d first_js_kb=%s first_css_kb=%s editor_kb=%s chart_kb=%s paint_10k_ms=%s key_10k_ms=%s tests=%d failed=%d\n",
+		found.pages, found.axe, found.csp, a["first_js_kb"], a["first_css_kb"], a["editor_kb"], a["chart_kb"], a["paint_10k_ms"], a["key_10k_ms"], found.tests, found.failed)
 	return err
 }
 

@@ -258,6 +258,8 @@ func All() []Attack {
 		{Receiver, TwoPublishers, "internal/publisher/webhook", "TestEverythingArrivesInOrder", ""},
 		{Caller, Warm, "internal/publisher", "TestIdleConnectionsDoNotStopAPublisher", ""},
 		{Caller, Warm, "internal/publisher", "TestSlowReadersOfTheAPIAreBounded", ""},
+		{Caller, Warm, "internal/publisher", "TestACallerHasItsShareOfEvaluations", ""},
+		{Caller, Warm, "internal/publisher/admin", "TestTurns", ""},
 		{Caller, Warm, "internal/publisher", "TestASnapshotThatUnfoldsTakesLittleMemory", ""},
 		{Caller, Warm, "internal/publisher/admin", "TestAnswersAreTakenInTime", ""},
 		{Caller, Warm, "internal/publisher/cli", "TestTerminalsAreGivenNothingToObey", ""},

@@ -66,7 +66,7 @@ func problemTypes() []string {
 func problemHeaders() map[string]*huma.Param {
 	text := &huma.Schema{Type: huma.TypeString}
 	return map[string]*huma.Param{
-		"Retry-After":      {Description: "Seconds after which the same may succeed, with 503.", Schema: text},
+		"Retry-After":      {Description: "Seconds after which the same may succeed, with 429 and 503.", Schema: text},
 		"WWW-Authenticate": {Description: "How to say who you are, with 401.", Schema: text},
 	}
 }

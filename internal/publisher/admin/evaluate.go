@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,8 @@ func (s *server) registerEvaluate(h huma.API) {
 	op := needing(access.Read, operation(http.MethodPost, "/api/v1/environments/{environment}/evaluate", "evaluateFlags",
 		"Tell what flags answer in evaluation contexts, as sidecars evaluate them, and why", flagsTag))
 	op.Metadata[mustAuthenticate] = true
+	op.Description = fmt.Sprintf("A publisher evaluates %d requests at once and lets others wait for %v, then answers 503. One caller has %d at most, beyond which the answer is 429. "+
+		"Both have Retry-After.", evaluatedAtOnce, evaluatingWait, evaluatingShare)
 	huma.Register(h, op, func(ctx context.Context, in *evaluateFlags) (*content[api.Evaluations], error) {
 		body, err := s.evaluate(ctx, in)
 		if p, ok := errors.AsType[*problem](err); ok {
@@ -54,6 +57,11 @@ func (s *server) evaluate(ctx context.Context, in *evaluateFlags) (api.Evaluatio
 			e.keys = append(e.keys, f.Key())
 		}
 	}
+	end, err := s.evaluating.take(ctx, cmp.Or(caller(ctx).ID, caller(ctx).Subject))
+	if err != nil {
+		return api.Evaluations{}, err
+	}
+	defer end()
 	if n, most := len(in.Body.Contexts)*len(e.keys), e.most(); n > most {
 		return api.Evaluations{}, badRequest(fmt.Sprintf("These are %d answers, and a request has %d at most: name fewer flags, or fewer contexts.", n, most))
 	}

@@ -136,12 +136,15 @@ func (o Options) withDefaults() Options {
 }
 
 // server holds what the handlers need.
-type server struct{ options Options }
+type server struct {
+	options    Options
+	evaluating *turns
+}
 
 // Handler returns the API, without CheckOrigin.
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
-	spec := register(mux, &server{options: o.withDefaults()})
+	spec := register(mux, &server{options: o.withDefaults(), evaluating: newTurns()})
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(spec) // fails only when the client is gone

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -300,17 +301,24 @@ func (p *tab) picture(file string) {
 	}
 }
 
-// pictures writes what the tab shows in the middle of a test into the folder that FLAGSIDE_PICTURES names, light and wide, and dark and narrow.
-func (p *tab) pictures(name string) {
+// pictures writes what the tab shows in the middle of a test into the folder that FLAGSIDE_PICTURES names, light and wide, and dark and narrow, from the
+// element on that a selector names, if one does.
+func (p *tab) pictures(name string, from ...string) {
 	p.t.Helper()
 	folder := os.Getenv("FLAGSIDE_PICTURES")
 	if folder == "" {
 		return
 	}
-	p.size(390, 900, "dark")
-	p.picture(filepath.Join(folder, "console-"+name+"-dark-390.png"))
-	p.size(1280, 900, "light")
-	p.picture(filepath.Join(folder, "console-"+name+"-light-1280.png"))
+	for _, look := range []struct {
+		width  int64
+		scheme string
+	}{{390, "dark"}, {1280, "light"}} {
+		p.size(look.width, 900, look.scheme)
+		for _, selector := range from {
+			evaluate[bool](p, `(document.querySelector(`+strconv.Quote(selector)+`).scrollIntoView({ block: "center" }), true)`)
+		}
+		p.picture(filepath.Join(folder, fmt.Sprintf("console-%s-%s-%d.png", name, look.scheme, look.width)))
+	}
 }
 
 // violation is what axe-core found.

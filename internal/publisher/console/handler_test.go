@@ -94,6 +94,11 @@ func TestBudget(t *testing.T) {
 	if largest > 130<<10 {
 		t.Errorf("a part that is loaded later has %d bytes, at most 130 KiB are allowed", largest)
 	}
+	chart := zippedSize(t, filepath.Join("dist", plotter(t)))
+	t.Attr("chart_kb", fmt.Sprintf("%.1f", float64(chart)/1024))
+	if chart > 30<<10 {
+		t.Errorf("what draws charts has %d bytes, at most 30 KiB are allowed", chart)
+	}
 }
 
 // sizes returns how many compressed bytes of script and style the first page loads, and of the largest part that is loaded later: the editor.
@@ -109,31 +114,38 @@ func sizes(t testing.TB) (script, style, largest int) {
 	}
 	loaded := loadedBy(t, string(index))
 	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var zipped bytes.Buffer
-		w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
+		zipped := zippedSize(t, file)
 		switch first := loaded[filepath.Base(file)]; {
 		case first && filepath.Ext(file) == ".js":
-			script += zipped.Len()
+			script += zipped
 		case first && filepath.Ext(file) == ".css":
-			style += zipped.Len()
+			style += zipped
 		case filepath.Ext(file) == ".js":
-			largest = max(largest, zipped.Len())
+			largest = max(largest, zipped)
 		}
 	}
 	return script, style, largest
+}
+
+// zippedSize returns how many bytes a file has when it is sent.
+func zippedSize(t testing.TB, file string) int {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return zipped.Len()
 }
 
 // loadedBy returns the names of the files that a text names, and of those that they import at once. What is imported later is left out.

@@ -115,6 +115,12 @@ func TestUsageIsDrawn(t *testing.T) {
 		on, off = on+counts[0].N, off+counts[1].N
 	}
 	s.counted("staging", "new-checkout", on+off)
+	if all, err := s.client.Usage(t.Context(), "staging", api.UsageQuery{Hourly: true}); err != nil || sum(all.Flags[0].Hours) != all.Flags[0].Day || all.Flags[0].Day != on+off {
+		t.Errorf("by hour: %+v, %v", all.Flags, err)
+	}
+	if all, err := s.client.Usage(t.Context(), "staging", api.UsageQuery{}); err != nil || all.Flags[0].Hours != nil {
+		t.Errorf("hours that were not asked for: %+v, %v", all.Flags, err)
+	}
 	draws, loaded := plotter(t), `performance.getEntriesByType("resource").some((r) => r.name.endsWith(`
 	tab := s.open(browser, t, "viewer")
 	tab.visit("/console/staging/flags?q=new-checkout")
@@ -152,9 +158,16 @@ func TestUsageIsDrawn(t *testing.T) {
 	tab.shows(grouped(on+off) + " evaluations")
 	tab.activate("24 hours")
 	tab.await("the chart again", `document.querySelector(".usage-chart canvas") !== null`)
-	evaluate[bool](tab, `(document.querySelectorAll(".usage details").forEach((d) => d.open = false), document.querySelector(".usage").scrollIntoView(), true)`)
-	tab.pictures("usage")
+	evaluate[bool](tab, `(document.querySelectorAll(".usage details").forEach((d) => d.open = false), true)`)
+	tab.pictures("usage", ".usage")
 	tab.quiet()
+}
+
+func sum(counts []uint64) (total uint64) {
+	for _, n := range counts {
+		total += n
+	}
+	return total
 }
 
 // grouped returns a number as the page writes it.

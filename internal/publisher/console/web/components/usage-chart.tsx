@@ -56,7 +56,7 @@ function draw(host: HTMLElement, { stack, end, apart, written, pointed }: UsageC
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: true, range: [stack.times[0] ?? 0, end] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.05)] } },
     axes: [
-      { ...axis, grid: { show: false }, incrs: apart, values: (_, splits) => splits.map(written) },
+      { ...axis, size: 28, grid: { show: false }, incrs: apart, values: (_, splits) => splits.map(written) },
       { ...axis, size: 52, incrs: [1, 2, 5].flatMap((n) => Array.from({ length: 15 }, (_, i) => n * 10 ** i)).sort((a, b) => a - b), values: (_, splits) => splits.map((n) => short.format(n)) },
     ],
     series: [{}, ...order.map((part) => ({ fill: colourOf(host, part), width: 0, points: { show: false }, paths: uPlot.paths.bars!({ align: 1, size: [0.85, 48], gap: 0 }) }))],

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { ask, environmentPath } from "../api/http";
+import { ApiProblem, ask, environmentPath } from "../api/http";
 import type { Evaluation, Evaluations } from "../api/types";
 import { Answer, Command, Explanation, Why } from "../components/explained";
 import { Empty, Loading, ProblemNote } from "../components/marks";
@@ -18,8 +18,18 @@ import { place, setQuery, to } from "../state/router";
 /** How many flags are drawn before someone asks for more. */
 const drawn = 25;
 
+/** Evaluates, and tries again for a while where the publisher has others to answer first. */
 async function evaluate(environment: string, contexts: Json[], flags: string[], explain: boolean, signal: AbortSignal): Promise<Evaluations> {
-  return (await ask<Evaluations>("POST", `${environmentPath(environment)}/evaluate`, { body: { contexts, flags, explain }, write: writeExact, exact: true, signal })).value;
+  for (let tries = 1; ; tries++) {
+    try {
+      return (await ask<Evaluations>("POST", `${environmentPath(environment)}/evaluate`, { body: { contexts, flags, explain }, write: writeExact, exact: true, signal })).value;
+    } catch (error) {
+      if (!(error instanceof ApiProblem) || ![429, 503].includes(error.problem.status) || tries === 3) {
+        throw error;
+      }
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+  }
 }
 
 /** A context as JSON, or why it is none. */
