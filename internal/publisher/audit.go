@@ -37,8 +37,8 @@ func (e *environments) Audit(ctx context.Context, name string, withControl bool)
 		source.Streams = append(source.Streams, audit.Stream{Name: writer.ControlLedger().Stream(), Records: list.Ledger().Stored(ctx)})
 	}
 	source.Streams = append(source.Streams,
-		audit.Stream{Name: writer.LedgerOf(name).Stream(), Records: untilApplied(ledger.Stored(ctx), said, head)},
-		audit.Stream{Name: log.Stream(), Records: log.Stored(ctx, head.Revision)})
+		audit.Stream{Name: writer.LedgerOf(name).Stream(), Records: untilApplied(ledger.Stored(ctx), said, head), Last: said},
+		audit.Stream{Name: log.Stream(), Records: log.Stored(ctx, head.Revision), Last: head.Revision})
 	return source, nil
 }
 

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/internal/progress"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // verifyTime bounds how long the history of an environment may take to be verified.
@@ -39,6 +41,7 @@ func (e *environments) VerifyAudit(ctx context.Context, name string) (audit.Repo
 	if err != nil {
 		return audit.Report{}, err
 	}
+	source.Streams = metered(source.Streams, progress.Of(ctx))
 	in, out := io.Pipe()
 	exported := make(chan error, 1)
 	go func() {
@@ -52,6 +55,24 @@ func (e *environments) VerifyAudit(ctx context.Context, name string) (audit.Repo
 		return report, failed // what was read is not all
 	}
 	return report, err
+}
+
+// metered returns streams whose records are told to a meter as they are read.
+func metered(streams []audit.Stream, m progress.Meter) []audit.Stream {
+	all := 0
+	for i, s := range streams {
+		all += int(s.Last) //nolint:gosec // a number of records
+		streams[i].Records = func(yield func(writer.Stored, error) bool) {
+			for record, err := range s.Records {
+				m.Add(1)
+				if !yield(record, err) {
+					return
+				}
+			}
+		}
+	}
+	m.Expect(all)
+	return streams
 }
 
 // errVerifying means that another history is being verified.

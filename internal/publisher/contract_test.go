@@ -283,6 +283,7 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	ask("listPersons", "GET", "/api/v1/persons", "")
 	ask("erasePerson", "POST", "/api/v1/persons/erase", `{"person":"corp:ada"}`)
 	written := ask("putFlag", "PUT", "/api/v1/environments/staging/flags/last", offDocument, "If-None-Match", "*")
+	ask("listTasks", "GET", "/api/v1/environments/staging/tasks", "")
 	ask("getOperation", "GET", "/api/v1/environments/staging/operations/"+member(t, written, "opId"), "")
 	own := ask("openRequest", "POST", "/api/v1/environments/staging/requests", `{"command":{"type":"put","key":"mine","ifAbsent":true,"document":`+offDocument+`}}`)
 	ask("rebaseRequest", "POST", "/api/v1/environments/staging/requests/"+member(t, own, "id")+"/rebase",

@@ -161,6 +161,7 @@ func attempts() []attempt {
 		get("getLifecyclePolicy", readers, environments+"{e}/lifecycle/policy"),
 		write("previewLifecyclePolicy", readers, "POST", environments+"{e}/lifecycle/policy/preview", `{"staleDays":60}`),
 		get("listSources", readers, environments+"{e}/sources"),
+		get("listTasks", readers, environments+"{e}/tasks"),
 		get("readUsage", readers, environments+"{e}/usage"),
 		get("readFlagUsage", readers, environments+"{e}/usage/flags/{f}"),
 		get("listUnknownFlags", readers, environments+"{e}/usage/unknown"),

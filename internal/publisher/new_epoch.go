@@ -12,6 +12,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/progress"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
@@ -172,6 +173,9 @@ func (e *environment) epochToWrite(o decide.Origin, n decide.Epoch, begun func(c
 
 // write writes a new epoch, and waits until it is known here.
 func (e *environment) write(ctx context.Context, list *writer.Environments, r writer.NewEpoch) (changelog.Position, error) {
+	meter := progress.Of(ctx)
+	meter.Expect(r.Count)
+	r.Wrote = meter.Add
 	position, err := list.Recreate(ctx, e.name, r)
 	if err != nil {
 		return changelog.Position{}, err

@@ -39,6 +39,9 @@ type NewEpoch struct {
 	// Begun is called when the streams are there and before anything is written,
 	// which its error prevents. It may be nil.
 	Begun func(context.Context) error
+	// Wrote is called after each transaction with how many documents it has. It may
+	// be nil.
+	Wrote func(documents int)
 }
 
 // Recreate writes a state as a new epoch of an environment that CONTROL knows,
@@ -105,6 +108,7 @@ func (l *Log) writeEpoch(ctx context.Context, r NewEpoch) (changelog.Position, e
 			}
 		}
 		documents++
+		w.documents++
 		w.add(changelog.Entry{Kind: d.Kind, Key: d.Key, Put: d.Body})
 	}
 	if documents != r.Count {
@@ -143,6 +147,8 @@ type epochWriter struct {
 	part  []changelog.Entry // the next transaction
 	bytes int               // of its documents
 	parts int
+
+	documents int // of the next transaction, without the keys note
 }
 
 func (w *epochWriter) add(e changelog.Entry) {
@@ -174,7 +180,10 @@ func (w *epochWriter) write(ctx context.Context) error {
 	case outcome.State == Lost:
 		return errors.New("another publisher wrote to the log meanwhile, so the new epoch is not complete and nothing takes it over: repeat it")
 	}
-	w.basis, w.part, w.bytes = After(w.basis, outcome.Records), nil, 0
+	if w.state.Wrote != nil {
+		w.state.Wrote(w.documents)
+	}
+	w.basis, w.part, w.bytes, w.documents = After(w.basis, outcome.Records), nil, 0, 0
 	w.after = w.basis.Position().Revision
 	return nil
 }

@@ -41,10 +41,14 @@ func (s *server) registerAudit(h huma.API) {
 		"Verify the history of an environment with the keys that the publisher trusts; an export, a trust file and flagside audit verify prove it without the publisher", environmentsTag))
 	verify.Metadata[mustAuthenticate] = true
 	huma.Register(h, verify, func(ctx context.Context, in *EnvironmentPath) (*content[api.Verification], error) {
+		ctx, t := s.begin(context.WithoutCancel(ctx), in.Environment, api.TaskVerify, 0)
 		body, err := s.verifyAudit(ctx, in.Environment)
 		if err != nil {
-			return nil, s.problem(err)
+			err = s.problem(err)
+			t.end(err, nil)
+			return nil, err
 		}
+		t.end(nil, func(told *api.Task) { told.Verification = &body })
 		return &content[api.Verification]{Body: body}, nil
 	})
 	note := reading(operation(http.MethodGet, path+"/notes/{stream}/{sequence}", "getNote",

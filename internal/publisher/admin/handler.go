@@ -139,6 +139,7 @@ func (o Options) withDefaults() Options {
 type server struct {
 	options    Options
 	evaluating *turns
+	tasks      tasks
 }
 
 // Handler returns the API, without CheckOrigin.
@@ -199,6 +200,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerSettings(h)
 	s.registerOperations(h)
 	s.registerRecovery(h)
+	s.registerTasks(h)
 	s.registerRepairs(h)
 	s.registerTransfers(h)
 	s.registerRequests(h)

@@ -53,8 +53,9 @@ func (s *server) registerRecovery(h huma.API) {
 		"Write what this publisher knows of an environment as a new epoch of its log, whatever has become of that", environmentsTag)),
 		func(ctx context.Context, in *recreateEnvironment) (*content[api.Restored], error) {
 			how := Restoring{DryRun: in.DryRun, BreakGlass: in.BreakGlass}
-			out, err := s.options.Environments.Recreate(ctx, in.Environment, originOf(ctx, in.ChangeHeaders), how)
-			return s.restored(ctx, in.Environment, how, out, err)
+			return s.restoring(ctx, in.Environment, api.TaskRecreate, how, func(ctx context.Context) (control.Restored, error) {
+				return s.options.Environments.Recreate(ctx, in.Environment, originOf(ctx, in.ChangeHeaders), how)
+			})
 		})
 	restore := needing(access.Propose, operation(http.MethodPost, path+"/restore", "restoreEnvironment",
 		"Make an environment what a snapshot is: by a change request, or by a new epoch if its log cannot go on", environmentsTag))
@@ -62,9 +63,25 @@ func (s *server) registerRecovery(h huma.API) {
 	restore.BodyReadTimeout = snapshotTimeout
 	huma.Register(h, restore, func(ctx context.Context, in *restoreEnvironment) (*content[api.Restored], error) {
 		how := Restoring{DryRun: in.DryRun, BreakGlass: in.BreakGlass, Part: in.Part}
-		out, err := s.options.Environments.Restore(ctx, in.Environment, originOf(ctx, in.ChangeHeaders), how, bytes.NewReader(in.RawBody))
-		return s.restored(ctx, in.Environment, how, out, err)
+		return s.restoring(ctx, in.Environment, api.TaskRestore, how, func(ctx context.Context) (control.Restored, error) {
+			return s.options.Environments.Restore(ctx, in.Environment, originOf(ctx, in.ChangeHeaders), how, bytes.NewReader(in.RawBody))
+		})
 	})
+}
+
+// restoring carries out a restore as a task, which goes on when its caller is gone. One that changes nothing is none.
+func (s *server) restoring(
+	ctx context.Context, environment, kind string, how Restoring, do func(context.Context) (control.Restored, error),
+) (*content[api.Restored], error) {
+	if how.DryRun {
+		r, err := do(ctx)
+		return s.restored(ctx, environment, how, r, err)
+	}
+	ctx, t := s.begin(context.WithoutCancel(ctx), environment, kind, 0)
+	r, err := do(ctx)
+	out, err := s.restored(ctx, environment, how, r, err)
+	t.end(err, func(told *api.Task) { told.Request = r.Request.ID })
+	return out, err
 }
 
 // restored returns what to answer.

@@ -228,6 +228,9 @@ func (s *server) applyRequest(ctx context.Context, in *moveRequest) (*content[ap
 	if err != nil {
 		return nil, s.problem(err)
 	}
+	ctx, t := s.begin(ctx, in.Environment, api.TaskApply, taskDocuments)
 	r, err := service.Apply(ctx, originOf(ctx, in.ChangeHeaders), in.Request)
-	return s.showRequest(ctx, service, r, err)
+	out, err := s.showRequest(ctx, service, r, err)
+	t.end(err, func(told *api.Task) { told.Request = in.Request })
+	return out, err
 }

@@ -68,7 +68,9 @@ func (s *server) doCommand(ctx context.Context, environment string, origin decid
 	if err != nil {
 		return nil, err
 	}
+	ctx, t := s.begin(ctx, environment, api.TaskApply, taskDocuments)
 	out, err := s.do(ctx, environment, origin, command)
+	t.end(err, nil)
 	if err == nil {
 		out.ETag = ""
 	}

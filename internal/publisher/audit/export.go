@@ -17,6 +17,8 @@ import (
 type Stream struct {
 	Name    string
 	Records iter.Seq2[writer.Stored, error]
+	// Last is the number of its newest record, of which it may hold fewer; 0 is not known.
+	Last uint64
 }
 
 // Source is what an export is made from. Streams come in the order CONTROL, ledger, log, as far as they are exported.

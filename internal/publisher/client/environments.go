@@ -87,6 +87,11 @@ func (c *Client) RepairLedger(ctx context.Context, name string, h api.RepairHead
 	return answer[api.Repaired](ctx, c, post("environments", name, "ledger", "repair").with(h))
 }
 
+// Tasks returns what takes the publisher a while in an environment, and what of that has ended lately, the newest first.
+func (c *Client) Tasks(ctx context.Context, name string) (api.TaskList, error) {
+	return answer[api.TaskList](ctx, c, get("environments", name, "tasks"))
+}
+
 // Evaluate tells what flags answer in evaluation contexts.
 func (c *Client) Evaluate(ctx context.Context, name string, e api.Evaluate) (api.Evaluations, error) {
 	return answer[api.Evaluations](ctx, c, post("environments", name, "evaluate").readOnly().json(e))

@@ -35,6 +35,7 @@ func everyOperation() []anOperation {
 		func(ctx context.Context, c *client.Client) error { return second(c.RevokeSession(ctx, "{session}")) },
 		func(ctx context.Context, c *client.Client) error { return second(c.Environments(ctx)) },
 		func(ctx context.Context, c *client.Client) error { return second(c.Environment(ctx, environment)) },
+		func(ctx context.Context, c *client.Client) error { return second(c.Tasks(ctx, environment)) },
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.CreateEnvironment(ctx, api.NewEnvironment{}, administration))
 		},

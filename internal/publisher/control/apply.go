@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flagside/flagside/internal/progress"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
@@ -181,10 +182,13 @@ func (s *Service) step(ctx context.Context, r requests.Request, compiled *decide
 	}
 	e := decide.ResolveClaim(state, r, found, compiled)
 	if e.Type == "" {
+		meter, documents := progress.Of(ctx), len(r.Proposal.Documents())
+		meter.Expect(documents)
 		outcome, err := s.appendRequest(ctx, log, state, r)
 		if err != nil || outcome.State == writer.Lost {
 			return err
 		}
+		meter.Add(documents)
 		e = requests.Event{Type: requests.EventApplied, Request: r.ID, Position: &outcome.Position}
 		// The change is in the log whether or not it is seen here in time.
 		_ = s.options.Follower.Wait(ctx, outcome.Position.Revision)

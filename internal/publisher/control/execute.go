@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/progress"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -84,6 +85,14 @@ func (x *execution) write(ctx context.Context, log Log, d decide.Decision) error
 		}
 		return nil
 	}
+	meter := progress.Of(ctx)
+	meter.Expect(documentsIn(d.Parts))
+	if len(d.Parts) > 1 { // the caller may go away: what was begun is completed
+		deadline, _ := ctx.Deadline()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		defer cancel()
+	}
 	for i, documents := range d.Parts {
 		if x.keyed != nil {
 			x.op = x.keyed.part(len(d.Parts) - i)
@@ -91,11 +100,19 @@ func (x *execution) write(ctx context.Context, log Log, d decide.Decision) error
 		if err := x.appendPart(ctx, log, documents); err != nil {
 			return err
 		}
+		meter.Add(len(documents))
 	}
 	x.result.Document = x.result.Position.Token()
 	// The change is in the log whether or not it is seen here in time.
 	_ = x.options.Follower.Wait(ctx, x.result.Position.Revision)
 	return nil
+}
+
+func documentsIn(parts [][]document.Document) (n int) {
+	for _, documents := range parts {
+		n += len(documents)
+	}
+	return n
 }
 
 // appendPart writes one part.

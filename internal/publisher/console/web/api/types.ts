@@ -1123,6 +1123,35 @@ export interface Straggler {
   "why": "behind" | "silent" | "diverged" | "refused";
 }
 
+export interface Task {
+  /** The opaque id of who asked for it. */
+  "actor"?: string;
+  "begun": string;
+  /** How many documents were written, or records verified, so far. */
+  "done": number;
+  /** Absent while it is running. */
+  "ended"?: string;
+  "id": string;
+  /** What it does: apply a change of 100 documents or more, write the environment as a new epoch, restore a snapshot, or verify the history. */
+  "kind": "apply" | "recreate" | "restore" | "verify";
+  /** The names of the persons and tokens whose ids stand here, by id. */
+  "names"?: { [name: string]: string };
+  /** Why it failed: the problem that its caller was answered with. */
+  "problem"?: Problem;
+  /** The id of the change request that was applied or opened. */
+  "request"?: string;
+  "state": "running" | "done" | "failed";
+  /** How many there are, as far as it is known; 0 is not known yet. */
+  "total": number;
+  /** What a verification found. */
+  "verification"?: Verification;
+}
+
+export interface TaskList {
+  /** The tasks of the environment, the newest first. */
+  "items": Array<Task>;
+}
+
 export interface ToggleFlag {
   /** Whether the flag is to be on. */
   "on": boolean;

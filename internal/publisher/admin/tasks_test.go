@@ -1,0 +1,49 @@
+package admin
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/api"
+)
+
+// Of tasks that have ended, the newest are kept for an hour; what is running is kept in any case.
+func TestTasksAreForgotten(t *testing.T) {
+	t.Parallel()
+	var all tasks
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	begin := func(id string, least int) *task {
+		one := &task{of: &all, environment: "prod", least: least, now: func() time.Time { return now }, told: api.Task{ID: id, State: api.TaskRunning, Begun: now}}
+		all.add(one)
+		return one
+	}
+	running := begin("running", 0)
+	small := begin("small", taskDocuments)
+	small.Expect(taskDocuments - 1)
+	for i := range keptTasks + 5 {
+		one := begin(strconv.Itoa(i), 0)
+		one.Expect(1)
+		one.Add(1)
+		one.end(nil, nil)
+	}
+	found := all.list("prod", now)
+	if len(found) != keptTasks+1 || found[0].ID != strconv.Itoa(keptTasks+4) || found[keptTasks].ID != "running" {
+		t.Errorf("%d tasks are listed, from %s to %s", len(found), found[0].ID, found[len(found)-1].ID)
+	}
+	small.Expect(taskDocuments)
+	if found := all.list("prod", now); len(found) != keptTasks+2 {
+		t.Errorf("%d tasks are listed after one has grown", len(found))
+	}
+	small.end(nil, nil)
+	now = now.Add(taskKept + time.Second)
+	if found := all.list("prod", now); len(found) != 1 || found[0].ID != "running" || len(all.all) != 1 {
+		t.Errorf("an hour later there are %+v", found)
+	}
+	running.Expect(10)
+	running.Add(4)
+	running.Expect(5) // it was decided again
+	if got := all.list("prod", now)[0]; got.Done != 4 || got.Total != 9 {
+		t.Errorf("%d of %d, want 4 of 9", got.Done, got.Total)
+	}
+}
