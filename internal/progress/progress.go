@@ -1,5 +1,4 @@
-// Package progress lets work that lasts say how far it is, to whoever began it. The work finds its meter in the context that it is given, and needs to know
-// nothing of who looks at it.
+// Package progress shows how far work is that lasts. The work finds its meter in its context, and needs to know nothing of what is shown where.
 package progress
 
 import "context"

@@ -13,16 +13,7 @@ func TestTenThousandFlags(t *testing.T) { // not beside others, which would make
 	s := serve(t)
 	s.create("staging", false)
 	const count = 10_000
-	for first := 0; first < count; first += 1000 {
-		var changes []api.CommandChange
-		for i := first; i < first+1000; i++ {
-			body := fmt.Sprintf(`{"description":"Number %d of many.","owner":"team-%d","state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`, i, i%20)
-			changes = append(changes, api.CommandChange{Key: fmt.Sprintf("flag-%05d", i), Document: []byte(body)})
-		}
-		if _, err := s.client.ChangeDocuments(t.Context(), "staging", api.ChangeDocuments{Changes: changes}, api.ChangeHeaders{}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.many("staging", count)
 	tab := s.open(browser, t, "viewer")
 	tab.visit("/console/staging/flags")
 	tab.shows("flag-00000")
@@ -53,4 +44,19 @@ func TestTenThousandFlags(t *testing.T) { // not beside others, which would make
 	t.Attr("paint_10k_ms", fmt.Sprintf("%.0f", paint))
 	t.Attr("key_10k_ms", fmt.Sprintf("%.0f", stroke))
 	t.Logf("first flags after %.0f ms, a key stroke takes %.0f ms", paint, stroke)
+}
+
+// many creates flags from flag-00000 on.
+func (s *served) many(environment string, count int) {
+	s.t.Helper()
+	for first := 0; first < count; first += 1000 {
+		var changes []api.CommandChange
+		for i := first; i < min(first+1000, count); i++ {
+			body := fmt.Sprintf(`{"description":"Number %d of many.","owner":"team-%d","state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`, i, i%20)
+			changes = append(changes, api.CommandChange{Key: fmt.Sprintf("flag-%05d", i), Document: []byte(body)})
+		}
+		if _, err := s.client.ChangeDocuments(s.t.Context(), environment, api.ChangeDocuments{Changes: changes}, api.ChangeHeaders{}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }

@@ -12,6 +12,7 @@ import { theme, type Theme } from "../state/theme";
 import { Help } from "./help";
 import { EnvironmentName } from "./marks";
 import { Palette } from "./palette";
+import { TaskBar } from "./tasks";
 
 export const sections: [string, string][] = [
   ["flags", "Flags"], ["segments", "Segments"], ["requests", "Requests"], ["activity", "Activity"], ["fleet", "Fleet"], ["lifecycle", "Lifecycle"],
@@ -81,6 +82,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
       <main id="content" tabIndex={-1}>
         {live.value === "lost" && <p class="note" role="status">The connection to the publisher is lost. What you see may be out of date; it is tried again.</p>}
         {readOnly && <p class="note" role="status"><strong>This environment is not changed here.</strong> <bdi>{readOnly}</bdi></p>}
+        {environments.value?.some((e) => e.name === name) && <TaskBar environment={name} without={place.value.parts[1] === "audit" ? "verify" : undefined} key={name} />}
         <DraftBar name={name} />
         {children}
       </main>

@@ -5,9 +5,11 @@ import { useEffect } from "preact/hooks";
 import { ApiProblem, ask, environmentPath, get } from "../api/http";
 import type { Activity, Event, Note, Verification } from "../api/types";
 import { Empty, Loading, ProblemNote, Tag } from "../components/marks";
+import { extentOf, Progress } from "../components/tasks";
 import { csv, jsonLines, signers } from "../reading/table";
 import { moved, requestsMoved } from "../state/live";
 import { place, setQuery, to } from "../state/router";
+import { lookAtTasks, tasksOf } from "../state/tasks";
 import { day, said } from "./activity";
 
 /** Kinds of events, and which types each has. */
@@ -143,28 +145,33 @@ function Proof({ environment, stream, sequence }: { environment: string; stream:
   return <>{wrong.value ? <span class="bad-text" role="alert"><bdi>{wrong.value}</bdi></span> : <button class="link" onClick={look}>{stream === "log" ? "revision" : "record"} {sequence}</button>}</>;
 }
 
-/** Whether the whole history is proved, which is found out when someone wants it: it reads everything. */
+/** Whether the whole history is proved, which is found out when someone wants it: it reads everything. It goes on when the page is left, and is found again. */
 function Verified({ environment }: { environment: string }) {
   const found = useSignal<Verification | undefined>(undefined);
   const problem = useSignal<ApiProblem | undefined>(undefined);
-  const busy = useSignal(false);
+  const asking = useSignal(false);
+  const task = tasksOf(environment).find((t) => t.kind === "verify");
+  const running = task?.state === "running" ? task : undefined;
   const verify = async () => {
-    busy.value = true;
+    asking.value = true;
+    problem.value = undefined;
+    lookAtTasks();
     try {
       found.value = (await ask<Verification>("POST", `${environmentPath(environment)}/audit/verification`)).value;
-      problem.value = undefined;
     } catch (error) {
       if (!(error instanceof ApiProblem)) {
         throw error;
       }
       problem.value = error;
     }
-    busy.value = false;
+    asking.value = false;
+    lookAtTasks();
   };
-  const v = found.value;
+  const busy = asking.value || running !== undefined;
+  const v = [found.value, task?.verification].filter((r) => r !== undefined).sort((a, b) => (a.time < b.time ? -1 : 1)).at(-1);
   return (
     <div class={v === undefined ? "note plain-note" : v.verified && v.complete ? "note good" : v.verified ? "note" : "note bad"} role="status">
-      {v === undefined ? <p>Not verified on this page yet. Every record is signed and continues the one before; verifying reads them all.</p> : (
+      {v === undefined ? <p>Not verified lately. Every record is signed and continues the one before; verifying reads them all.</p> : (
         <>
           <p><strong>{!v.verified ? "Not verified." : v.complete ? "Verified." : "Verified, and not complete."}</strong>{" "}
             {v.verified ? <>{v.streams.reduce((n, s) => n + s.records, 0)} records of installation <code>{v.installation}</code> are signed and continue each other, at {v.time.slice(0, 19).replace("T", " ")} UTC.</> : <bdi>{v.problem}</bdi>}</p>
@@ -173,8 +180,9 @@ function Verified({ environment }: { environment: string }) {
           <p class="quiet">This publisher verified its own history. Without it: <code>flagside audit verify --environment {environment} --trust-file FILE</code></p>
         </>
       )}
-      {problem.value && <p class="bad-text">{problem.value.message}</p>}
-      <p class="no-print"><button class="button" disabled={busy.value} onClick={verify}>{busy.value ? "Verifying…" : v ? "Verify again" : "Verify the history"}</button></p>
+      {running && <><Progress task={running} /><p class="quiet">{extentOf(running)}. You can leave this page meanwhile.</p></>}
+      {problem.value && !running && <p class="bad-text">{problem.value.message}</p>}
+      <p class="no-print"><button class="button" disabled={busy} onClick={verify}>{busy ? "Verifying…" : v ? "Verify again" : "Verify the history"}</button></p>
     </div>
   );
 }

@@ -21,6 +21,7 @@ import { missed, moved } from "../state/live";
 import { useReading } from "../state/reading";
 import { go, place, to } from "../state/router";
 import { session } from "../state/session";
+import { lookAtTasks } from "../state/tasks";
 
 export function ComposerPage({ environment }: { environment: string }) {
   const drafted = place.value.query.has("draft");
@@ -171,6 +172,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
     applying.current = true;
     asking.current.abort();
     problem.value = undefined;
+    lookAtTasks();
     try {
       finish(await make());
     } catch (error) {

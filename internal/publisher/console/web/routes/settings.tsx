@@ -7,31 +7,33 @@ import type { LifecyclePolicyResult, PolicyAnswer, PolicyQuestion, RiskSettings 
 import { Confirm } from "../components/confirm";
 import { Remarks } from "../components/difference";
 import { EnvironmentName, Loading, ProblemNote, Tag } from "../components/marks";
+import { Recovery } from "../components/recovery";
 import { remarksOf } from "../reading/difference";
 import { pretty, same, type Json, type JsonObject } from "../reading/json";
 import { colourOf, environments } from "../state/environments";
+import { missed } from "../state/live";
 import { useReading } from "../state/reading";
 import { session } from "../state/session";
 
 export function SettingsPage({ environment }: { environment: string }) {
   const about = environments.value?.find((e) => e.name === environment);
+  const may = useReading((signal) => permitted({ action: "administer", resource: { environment } }, signal), [environment, missed.value]);
   return (
     <>
       <div class="head"><h1>Settings of <EnvironmentName name={environment} /></h1></div>
       {about?.readOnly && <p class="note">It is changed elsewhere: <bdi>{about.readOnly}</bdi></p>}
       {about?.writesRefused && <p class="note bad">Nothing can be written now: <bdi>{about.writesRefused}</bdi></p>}
-      <Protection environment={environment} />
+      <Protection environment={environment} can={may.value.value} />
       <WhoMay environment={environment} />
       <Configured environment={environment} />
+      <Recovery environment={environment} may={may.value.value} />
     </>
   );
 }
 
-function Protection({ environment }: { environment: string }) {
-  const read = useReading((signal) => get<RiskSettings>(`${environmentPath(environment)}/risk`, { signal }), [environment]);
-  const may = useReading((signal) => permitted({ action: "administer", resource: { environment } }, signal), [environment]);
+function Protection({ environment, can }: { environment: string; can: PolicyAnswer | undefined }) {
+  const read = useReading((signal) => get<RiskSettings>(`${environmentPath(environment)}/risk`, { signal }), [environment, missed.value]);
   const { value, problem } = read.value;
-  const can = may.value.value;
   return (
     <section aria-labelledby="protection">
       <h2 id="protection">Protection</h2>
@@ -109,7 +111,7 @@ function WhoMay({ environment }: { environment: string }) {
     const ask1 = (action: PolicyQuestion["action"], group?: string) => permitted({ action, resource: { environment, kind: "flag" }, ...(group ? { principal: "another", groups: [group] } : {}) }, signal);
     const rows = await Promise.all(actions.map(async ([action, title]) => ({ title, mine: await ask1(action), theirs: await Promise.all(others.map((g) => ask1(action, g))) })));
     return { others, rows };
-  }, [environment]);
+  }, [environment, missed.value]);
   const { value, problem } = read.value;
   return (
     <section aria-labelledby="who-may">
@@ -134,7 +136,7 @@ function Verdict({ answer }: { answer: PolicyAnswer }) {
 
 /** What is read only here, with where it is set. */
 function Configured({ environment }: { environment: string }) {
-  const lifecycle = useReading((signal) => get<LifecyclePolicyResult>(`${environmentPath(environment)}/lifecycle/policy`, { signal }), [environment]);
+  const lifecycle = useReading((signal) => get<LifecyclePolicyResult>(`${environmentPath(environment)}/lifecycle/policy`, { signal }), [environment, missed.value]);
   const wanted = useSignal(false);
   const settings = useReading(async (signal) => {
     if (!wanted.value) { // an environment may have none, and asking for that is an error in the browser's log
@@ -148,7 +150,7 @@ function Configured({ environment }: { environment: string }) {
       }
       throw error;
     }
-  }, [environment, wanted.value]);
+  }, [environment, wanted.value, missed.value]);
   return (
     <div class="columns">
       <section aria-labelledby="lifecycle-policy">

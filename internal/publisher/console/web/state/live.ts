@@ -96,6 +96,7 @@ function take(environment: string, told: Told): void {
   }
   void refreshEnvironment(environment);
   if (told.type === "reset") {
+    missed.value++;
     reloadFlags(environment);
     return;
   }

@@ -1,1 +1,0 @@
-import{b as a,c as b}from"./chunk-GRLISEHU.js";import"./chunk-ZMMNWNY6.js";import"./chunk-EBLXNB6E.js";import"./chunk-FYBPUSSF.js";import"./chunk-IOLCPVUK.js";import"./chunk-A6JR44ZD.js";import"./chunk-ECOMNWJQ.js";import"./chunk-HGXZECFI.js";import"./chunk-7WXBJHGI.js";export{b as Forbidden,a as SettingsPage};
