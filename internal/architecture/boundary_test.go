@@ -295,7 +295,7 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
 		"internal/waiting", "internal/logtest", "internal/process", "internal/figures", "internal/kubernetestest",
-		"internal/publisher/control/statetest",
+		"internal/publisher/control/statetest", "internal/publisher/session/providertest",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)

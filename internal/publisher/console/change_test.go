@@ -1,7 +1,9 @@
 package console_test
 
 import (
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +82,86 @@ func TestAChangeOfSeveralDocuments(t *testing.T) {
 	tab.shows("new-checkout")
 	if strings.Contains(tab.String(), "not yet proposed") {
 		t.Error("what was applied is still collected")
+	}
+	tab.quiet()
+}
+
+// A flag and what depends on it are archived in one change, although neither the flag alone can be, nor is anything archived before the change is made.
+func TestArchivingWithinAChangeOfSeveral(t *testing.T) {
+	t.Parallel()
+	s, tab := shopping(t, "admin")
+	archiving := func(key string) string {
+		return `/console/staging/change?do=` + url.QueryEscape(`{"type":"archive","key":"`+key+`","ifMatch":"`+s.seen("staging", key).Revision()+`"}`)
+	}
+	tab.visit(archiving("winter-sale"))
+	tab.shows("Others depend on flag")
+	tab.forget() // 409 is how the page learns it
+	tab.accessible(axe(t))
+	tab.activate("Keep for a change of several")
+	tab.shows("1 document changed, not yet proposed")
+	tab.visit(archiving("sale-banner"))
+	tab.shows("The document is deleted")
+	tab.activate("Keep for a change of several")
+	tab.shows("2 documents changed, not yet proposed")
+	if strings.Contains(s.flag("staging", "sale-banner"), "archived") || len(s.history("staging", "sale-banner")) != 1 {
+		t.Fatal("collecting archived a flag")
+	}
+	tab.activate("Review all")
+	tab.shows("Change 2 documents")
+	tab.await("both to be deleted", `[...document.querySelectorAll(".changed-document")].filter((d) => d.innerText.includes("The document is deleted")).length === 2`)
+	tab.accessible(axe(t))
+	tab.pictures("archive-several")
+	tab.tabTo("Reason")
+	tab.keys("Winter is over.")
+	tab.activate("Apply to staging")
+	tab.shows("Applied to staging")
+	one, other := s.history("staging", "winter-sale")[0], s.history("staging", "sale-banner")[0]
+	if one.OpID != other.OpID || one.Action == "put" || other.Action == "put" {
+		t.Errorf("they are not archived by one change: %+v, %+v", one, other)
+	}
+	tab.visit("/console/staging/flags/winter-sale")
+	tab.shows("This flag was archived.")
+	tab.forget() // 404 is how the page learns it
+}
+
+// A change that was scheduled is applied when its time has come, once, and the open page of its request shows it.
+func TestAScheduleFires(t *testing.T) {
+	t.Parallel()
+	browser := browser(t)
+	var later atomic.Int64
+	s := serve(t, func(o *publisher.Options) {
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	})
+	s.create("staging", false)
+	s.shop("staging")
+	tab := s.open(browser, t, "editor")
+	if _, err := chromedp.Call(tab.ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Kathmandu"}); err != nil {
+		t.Fatal(err)
+	}
+	before := s.history("staging", "checkout-enabled")
+	tab.visit(s.toggling("staging", "checkout-enabled", false))
+	tab.shows("Apply to staging")
+	tab.tabTo("As soon as it may, when a person applies it")
+	tab.keys(kb.ArrowDown)
+	at := time.Now().UTC().Add(2 * time.Hour).Truncate(time.Minute)
+	tab.fill("Date and time", at.In(time.FixedZone("Asia/Kathmandu", 5*3600+45*60)).Format("2006-01-02T15:04"))
+	tab.shows("This is " + at.Format("2006-01-02 15:04") + " UTC")
+	tab.activate("Schedule for staging")
+	tab.shows("Scheduled.")
+	tab.activate("Open the request")
+	tab.shows("To be applied")
+	later.Store(int64(time.Hour))
+	if now := s.history("staging", "checkout-enabled"); len(now) != len(before) {
+		t.Fatal("it was applied an hour early")
+	}
+	later.Store(int64(2*time.Hour + time.Minute))
+	tab.shows("Applied at revision")
+	tab.accessible(axe(t))
+	if now := s.flag("staging", "checkout-enabled"); !strings.Contains(now, "DISABLED") {
+		t.Errorf("the flag is %s", now)
+	}
+	if now := s.history("staging", "checkout-enabled"); len(now) != len(before)+1 || now[0].Request == "" {
+		t.Errorf("it was applied %d times", len(now)-len(before))
 	}
 	tab.quiet()
 }

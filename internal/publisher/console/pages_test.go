@@ -2,7 +2,10 @@ package console_test
 
 import (
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,7 +19,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/following"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // shop fills an environment with the flags of the example shop.
@@ -117,9 +123,38 @@ func TestPages(t *testing.T) {
 	s.shop("staging")
 	s.toggle("staging", "payment-provider", false)
 	request := s.propose("prod", "new-checkout", false, "Conversion fell after the last step.")
+	told := telling(t)
 	check := axe(t)
 	pictures := os.Getenv("FLAGSIDE_PICTURES")
-	for _, p := range []struct{ name, role, address, shows string }{
+	type page struct{ name, role, address, shows string }
+	visit := func(s *served, p page) {
+		t.Run(p.name, func(t *testing.T) {
+			tab := s.open(browser, t, p.role)
+			for _, look := range looks {
+				if look.pictureOnly && pictures == "" {
+					continue
+				}
+				tab.size(look.width, 900, look.scheme)
+				tab.visit(p.address)
+				tab.shows(p.shows)
+				tab.await("the page to be complete", `!document.querySelector(".loading")`)
+				if wide := evaluate[int64](tab, "document.documentElement.scrollWidth"); wide > look.width {
+					t.Errorf("the page is %d wide in a window of %d", wide, look.width)
+				}
+				if p.role == "" {
+					tab.forget() // 401 is how the page learns that it is to show this
+				}
+				if pictures != "" {
+					tab.picture(filepath.Join(pictures, fmt.Sprintf("console-%s-%s-%d.png", p.name, look.scheme, look.width)))
+				}
+				if !look.pictureOnly {
+					tab.accessible(check)
+				}
+			}
+			tab.quiet()
+		})
+	}
+	for _, p := range []page{
 		{"sign-in", "", "/console/", "Sign in with a token"},
 		{"flags", "editor", "/console/prod/flags", "checkout-enabled"},
 		{"flag", "editor", "/console/prod/flags/new-checkout", "Everyone else"},
@@ -149,32 +184,61 @@ func TestPages(t *testing.T) {
 		{"sources", "viewer", "/console/prod/sources", "No file"},
 		{"not-found", "editor", "/console/nowhere/flags", "Not found"},
 	} {
-		t.Run(p.name, func(t *testing.T) {
-			tab := s.open(browser, t, p.role)
-			for _, look := range looks {
-				if look.pictureOnly && pictures == "" {
-					continue
-				}
-				tab.size(look.width, 900, look.scheme)
-				tab.visit(p.address)
-				tab.shows(p.shows)
-				tab.await("the page to be complete", `!document.querySelector(".loading")`)
-				if wide := evaluate[int64](tab, "document.documentElement.scrollWidth"); wide > look.width {
-					t.Errorf("the page is %d wide in a window of %d", wide, look.width)
-				}
-				if p.role == "" {
-					tab.forget() // 401 is how the page learns that it is to show this
-				}
-				if pictures != "" {
-					tab.picture(filepath.Join(pictures, fmt.Sprintf("console-%s-%s-%d.png", p.name, look.scheme, look.width)))
-				}
-				if !look.pictureOnly {
-					tab.accessible(check)
+		visit(s, p)
+	}
+	for _, p := range []page{
+		{"webhooks-told", "admin", "/console/shop/webhooks", "failed since"},
+		{"sources-followed", "viewer", "/console/shop/sources", "broken"},
+	} {
+		visit(told, p)
+	}
+}
+
+// telling is a publisher with two webhooks, of which one is not taken, and an environment that follows a file, and another one that is broken.
+func telling(t *testing.T) *served {
+	t.Helper()
+	takes := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	t.Cleanup(takes.Close)
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	t.Cleanup(refuses.Close)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"webhooks.json": fmt.Sprintf(`{"webhooks":[{"name":"audit","url":"%s/hook","secretFiles":["secret"],"allowPrivate":true},
+			{"name":"chat","url":"%s/hook","secretFiles":["secret"],"allowPrivate":true}]}`, takes.URL, refuses.URL),
+		"flags.json":  `{"flags":{"banner":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}}}`,
+		"broken.json": `{"flags":{"banner":`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serve(t, func(o *publisher.Options) {
+		o.Webhooks = filepath.Join(dir, "webhooks.json")
+		o.Sources = []following.Spec{{Environment: "shop", Path: filepath.Join(dir, "flags.json")}, {Environment: "shop", Path: filepath.Join(dir, "broken.json")}}
+	})
+	s.create("shop", false)
+	waiting.Until(t, "the file to be applied and the other one to be broken", func() bool {
+		found, err := s.client.Sources(t.Context(), "shop")
+		return err == nil && slices.ContainsFunc(found.Items, func(f api.Source) bool { return f.State == "applied" }) &&
+			slices.ContainsFunc(found.Items, func(f api.Source) bool { return f.State == "broken" })
+	}, s.log)
+	waiting.Until(t, "one webhook to be taken and the other one to fail", func() bool {
+		found, err := s.client.Webhooks(t.Context())
+		if err != nil || len(found.Items) != 2 {
+			return false
+		}
+		state := func(w api.Webhook) string {
+			for _, d := range w.Environments {
+				if d.Environment == "shop" {
+					return d.State
 				}
 			}
-			tab.quiet()
-		})
-	}
+			return ""
+		}
+		return state(found.Items[0]) == "ok" && state(found.Items[1]) == "failing"
+	}, s.log)
+	return s
 }
 
 // The palette finds flags, pages and environments by a few letters.

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/session"
+	"github.com/flagside/flagside/internal/publisher/session/providertest"
 )
 
 // callback is where the provider is to send browsers. A test takes them to the replica itself, whose port it does not know before.
@@ -44,8 +45,8 @@ func (b *browser) visit(at *url.URL) answer {
 // A person comes back from the provider and is signed in, where they wanted to go, on every replica; the provider's tokens are nowhere.
 func TestSignInByIssuer(t *testing.T) {
 	t.Parallel()
-	p, nats := newProvider(t), natstest.Start(t).URL()
-	one, other := start(t, setup{nats: nats, issuers: []access.Issuer{p.issuer(callback)}}), start(t, setup{nats: nats, issuers: []access.Issuer{p.issuer(callback)}})
+	p, nats := providertest.New(t), natstest.Start(t).URL()
+	one, other := start(t, setup{nats: nats, issuers: []access.Issuer{p.Issuer(callback)}}), start(t, setup{nats: nats, issuers: []access.Issuer{p.Issuer(callback)}})
 	b := newBrowser(t, one)
 	if got := b.ask(http.MethodGet, one.URL+"/console/session", ""); !strings.Contains(got.body, `"oidc":"corp"`) {
 		t.Errorf("%+v", got)
@@ -69,14 +70,14 @@ func TestSignInByIssuer(t *testing.T) {
 	if again := b.visit(at); again.status != http.StatusUnauthorized {
 		t.Errorf("the same code again: %+v", again)
 	}
-	if p.given != 1 {
-		t.Errorf("%d codes were exchanged", p.given)
+	if p.Given() != 1 {
+		t.Errorf("%d codes were exchanged", p.Given())
 	}
 	if b.who(one) != "corp:8f3a" {
 		t.Error("the attempt ended the session")
 	}
 	// With other rules for groups at the issuer a person has to come again.
-	changed := p.issuer(callback)
+	changed := p.Issuer(callback)
 	changed.GroupsClaim = "roles"
 	if who := b.who(start(t, setup{nats: nats, issuers: []access.Issuer{changed}})); who != "" {
 		t.Errorf("%q asks where the issuer has other settings", who)
@@ -86,8 +87,8 @@ func TestSignInByIssuer(t *testing.T) {
 // Whatever is wrong with an answer of the provider, or with who brings it, no one is signed in.
 func TestIssuerAttacks(t *testing.T) {
 	t.Parallel()
-	p := newProvider(t)
-	r := start(t, setup{issuers: []access.Issuer{p.issuer(callback)}})
+	p := providertest.New(t)
+	r := start(t, setup{issuers: []access.Issuer{p.Issuer(callback)}})
 	n := 0
 	f := func(name string, spoil func(b *browser, at *url.URL) *url.URL) {
 		t.Helper()
@@ -131,14 +132,14 @@ func TestIssuerAttacks(t *testing.T) {
 		"another nonce":    {"nonce": "other"},
 		"no nonce":         {"nonce": nil},
 		"another audience": {"aud": "api"},
-		"several":          {"aud": []string{clientID, "api"}},
+		"several":          {"aud": []string{providertest.ClientID, "api"}},
 		"expired":          {"exp": time.Now().Add(-time.Hour).Unix()},
 		"no end":           {"exp": nil},
 		"not yet":          {"nbf": time.Now().Add(time.Hour).Unix()},
 		"no subject":       {"sub": nil},
 		"a foreign issuer": {"iss": "https://evil.example"},
 	} {
-		p.set(claims, nil)
+		p.Set(claims, nil)
 		f(name, same)
 	}
 	for name, forge := range map[string]func(string) string{
@@ -148,13 +149,13 @@ func TestIssuerAttacks(t *testing.T) {
 		"a changed signature": func(token string) string { return token[:len(token)-8] + "AAAAAAAA" },
 		"no token":            func(string) string { return "" },
 		"another key": func(token string) string {
-			return newProvider(t).sign(map[string]any{"iss": p.URL, "sub": "8f3a", "aud": clientID, "exp": time.Now().Add(time.Hour).Unix(), "nonce": "x"})
+			return providertest.New(t).Sign(map[string]any{"iss": p.URL, "sub": "8f3a", "aud": providertest.ClientID, "exp": time.Now().Add(time.Hour).Unix(), "nonce": "x"})
 		},
 	} {
-		p.set(nil, forge)
+		p.Set(nil, forge)
 		f(name, same)
 	}
-	p.set(nil, nil)
+	p.Set(nil, nil)
 	late := func(_ *browser, at *url.URL) *url.URL { r.clock.advance(10 * time.Minute); return at }
 	f("too late", late)
 
@@ -180,8 +181,8 @@ func (m marked) RoundTrip(r *http.Request) (*http.Response, error) {
 // A provider that is away, or none, keeps no one from signing in with a token.
 func TestIssuerIsAway(t *testing.T) {
 	t.Parallel()
-	p := newProvider(t)
-	r := start(t, setup{issuers: []access.Issuer{p.issuer(callback)}})
+	p := providertest.New(t)
+	r := start(t, setup{issuers: []access.Issuer{p.Issuer(callback)}})
 	p.Close()
 	b := newBrowser(t, r)
 	if got := b.ask(http.MethodGet, r.URL+"/console/sign-in", ""); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "token") {

@@ -263,11 +263,11 @@ export function SourcesPage({ environment }: { environment: string }) {
         <Table label="Sources" columns={["Source", "State", "Owns", "Version", "As it says since"]}>
           {value.items.map((s) => (
             <tr key={s.name}>
-              <th scope="row"><bdi>{s.place}</bdi> <span class="quiet">{s.kind}</span></th>
+              <th scope="row" class="place"><bdi>{s.place}</bdi> <span class="quiet">{s.kind}</span></th>
               <td class="wide"><Tag tone={sourceTones[s.state] ?? ""}>{s.state}</Tag>{s.detail && <span class="quiet"> <bdi>{s.detail}</bdi></span>}
                 {s.changeRequest && <> <a href={to([environment, "requests", s.changeRequest])}>request</a></>}
                 {(s.conflicts ?? []).map((c) => <div class="bad-text">{c.kind} <bdi>{c.key}</bdi> belongs to another</div>)}</td>
-              <td>{s.documents} documents</td><td><code>{s.version}</code></td><td><Time at={s.applied} /></td>
+              <td>{s.documents === 1 ? "1 document" : `${s.documents} documents`}</td><td><code>{s.version}</code></td><td><Time at={s.applied} /></td>
             </tr>
           ))}
         </Table>

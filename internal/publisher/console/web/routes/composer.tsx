@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { ApiProblem } from "../api/http";
+import { ApiProblem, ask, documentPath } from "../api/http";
 import { apply, impactOf, permitted, preview, propose, step } from "../api/changes";
 import type { ChangeRequest, Command, PolicyAnswer, Preview, Written } from "../api/types";
 import { Difference } from "../components/difference";
@@ -117,7 +117,7 @@ function Composer({ environment, command, drafted, made }: { environment: string
         <h1>{titleOf(command)}{targets.length === 1 && <> <bdi>{targets[0]!.key}</bdi></>} in <EnvironmentName name={environment} /></h1>
       </div>
       {done.value ? <Outcome environment={environment} command={command} done={done.value} back={back} />
-        : problem ? <Refused problem={problem} command={command} inUse={inUse} />
+        : problem ? <Refused environment={environment} problem={problem} command={command} inUse={inUse} back={back} />
         : !value ? <Loading what="what would change" />
         : "overtaken" in value ? <ThreeWay environment={environment} command={command} overtaken={value.overtaken} goOn={goOn} back={back} />
         : <Review environment={environment} command={effective} preview={value.preview} inUse={inUse.value} drafted={drafted} back={back} finish={finish} applying={applying} overtaken={() => looked.value.again()} />}
@@ -125,11 +125,41 @@ function Composer({ environment, command, drafted, made }: { environment: string
   );
 }
 
-function Refused({ problem, command, inUse }: { problem: ApiProblem; command: Command; inUse: { value: boolean } }) {
+interface RefusedOptions {
+  environment: string;
+  problem: ApiProblem;
+  command: Command;
+  inUse: { value: boolean };
+  back: string;
+}
+
+/** Why a change cannot be made. What others depend on may be archived together with them. */
+function Refused({ environment, problem, command, inUse, back }: RefusedOptions) {
+  const failed = useSignal("");
+  const target = targetsOf(command)[0]!;
+  const depended = problem.kind === "in-use" && command.type === "archive" && (problem.problem.errors ?? []).length > 0;
+  const keepIt = async () => {
+    const now = await ask<Json>("GET", documentPath(environment, target.kind, target.key), { exact: true }).catch((error: unknown) => {
+      if (error instanceof ApiProblem) {
+        return undefined;
+      }
+      throw error;
+    });
+    failed.value = now?.revision !== command.ifMatch ? "It has changed since you looked: load the page again." : keep(environment, { ...target, before: now!.value }) ?? "";
+    if (failed.value === "") {
+      go(back);
+    }
+  };
   return (
     <>
       <ProblemNote problem={problem} />
-      {problem.kind === "in-use" && command.type === "archive" && (
+      {failed.value && <p class="note bad" role="alert">{failed.value}</p>}
+      {depended ? (
+        <>
+          <p>It can go together with what depends on it: keep it, keep the others, and review all.</p>
+          <p class="actions"><button class="button" onClick={() => void keepIt()}>Keep for a change of several</button><a class="button" href={back}>Back</a></p>
+        </>
+      ) : problem.kind === "in-use" && command.type === "archive" && (
         <label class="check"><input type="checkbox" checked={inUse.value} onChange={(e) => (inUse.value = e.currentTarget.checked)} /> Go on although applications asked for it lately</label>
       )}
     </>
@@ -154,6 +184,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
   const busy = useSignal(false);
   const problem = useSignal<ApiProblem | undefined>(undefined);
   const breaking = useSignal(false);
+  const sure = useSignal(false);
   const asking = useRef(new AbortController());
   const planned = useSignal<Planned>({ on: false, lateSeconds: 0 });
   const once = useRef(crypto.randomUUID?.() ?? crypto.getRandomValues(new Uint32Array(4)).join("-"));
@@ -214,12 +245,13 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
       problem.value = new ApiProblem({ type: "urn:flagside:problem:too-large", title: "Not kept", status: 0, detail: failed });
     }
   };
-  const keepable = !drafted && (command.type === "put" || command.type === "toggle") && seen.differences.length === 1;
+  const keepable = !drafted && ["put", "toggle", "archive"].includes(command.type) && seen.differences.length === 1;
+  const used = command.type === "documents" && seen.risk.reasons.some((r) => r.code === "removed-in-use");
   const colour = `colour-${colourOf(environment)}`;
   const tooLong = new TextEncoder().encode(reason.value.trim()).length > 500;
   const mayPropose = may.value.value?.propose.permitted === true;
   const timeless = plan.on && (!plan.at || plan.at.getTime() <= Date.now());
-  const blocked = busy.value || tooLong;
+  const blocked = busy.value || tooLong || (used && !sure.value);
   return (
     <>
       <section aria-labelledby="changes">
@@ -256,6 +288,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
           <h2 id="why"><label for="reason" class="heading">Reason</label></h2>
           <textarea id="reason" rows={2} value={reason.value} aria-describedby="reason-help" onInput={(e) => (reason.value = e.currentTarget.value)} />
           <p id="reason-help" class={tooLong ? "bad-text" : "quiet"}>{tooLong ? "At most 500 bytes: shorten it." : "It stays in the log for ever, for everyone who may read it. Name no person."}</p>
+          {used && <label class="check"><input type="checkbox" checked={sure.value} onChange={(e) => (sure.value = e.currentTarget.checked)} /> Go on although applications asked lately for a flag that is archived</label>}
           {problem.value && problem.value.kind !== "precondition-failed" && <ProblemNote problem={problem.value} />}
           <p class="actions">
             {plan.on ? <button class={`button apply ${colour}`} disabled={blocked || timeless} onClick={proposeNow}>{seen.permitted ? `Schedule for ${environment}` : `Propose for ${environment} at this time`}</button> : (

@@ -1,4 +1,5 @@
-package session_test
+// Package providertest is an identity provider for tests of signing in: with authorization codes and PKCE, over HTTP on this machine.
+package providertest
 
 import (
 	"crypto/rand"
@@ -21,16 +22,16 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 )
 
-const (
-	clientID     = "flagside-console"
-	clientSecret = "the-secret-of-the-client-topsecret"
-)
+// ClientID is the client that the console is to the provider.
+const ClientID = "flagside-console"
 
-// provider is an identity provider with authorization codes and PKCE, at which one person signs in without being asked.
-type provider struct {
+const clientSecret = "the-secret-of-the-client-topsecret"
+
+// Provider is an identity provider at which one person, Ada, signs in without being asked. Create it with New. Safe for concurrent use.
+type Provider struct {
 	*httptest.Server
 
-	t   *testing.T
+	t   testing.TB
 	key *rsa.PrivateKey
 
 	mu     sync.Mutex
@@ -40,13 +41,14 @@ type provider struct {
 	given  int // codes that were exchanged
 }
 
-func newProvider(t *testing.T) *provider {
+// New returns a provider that serves until the test ends.
+func New(t testing.TB) *Provider {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{t: t, key: key, codes: make(map[string]url.Values)}
+	p := &Provider{t: t, key: key, codes: make(map[string]url.Values)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.discovery)
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
@@ -59,7 +61,7 @@ func newProvider(t *testing.T) *provider {
 	return p
 }
 
-func (p *provider) answer(w http.ResponseWriter, status int, body any) {
+func (p *Provider) answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
@@ -67,7 +69,7 @@ func (p *provider) answer(w http.ResponseWriter, status int, body any) {
 	}
 }
 
-func (p *provider) discovery(w http.ResponseWriter, _ *http.Request) {
+func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
 	p.answer(w, http.StatusOK, map[string]any{
 		"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token",
 		"id_token_signing_alg_values_supported": []string{"RS256"},
@@ -75,9 +77,9 @@ func (p *provider) discovery(w http.ResponseWriter, _ *http.Request) {
 }
 
 // authorize sends the browser back with a code.
-func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
+func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	if q.Get("client_id") != clientID || q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || q.Get("nonce") == "" || q.Get("state") == "" {
+	if q.Get("client_id") != ClientID || q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || q.Get("nonce") == "" || q.Get("state") == "" {
 		p.t.Errorf("the authorization request is %v", q)
 	}
 	p.mu.Lock()
@@ -88,7 +90,7 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 }
 
 // token gives an ID token for a code, once.
-func (p *provider) token(w http.ResponseWriter, r *http.Request) {
+func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id, secret, _ := r.BasicAuth()
@@ -96,7 +98,7 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 	delete(p.codes, r.FormValue("code"))
 	challenge := sha256.Sum256([]byte(r.FormValue("code_verifier")))
 	switch {
-	case id != clientID || secret != clientSecret:
+	case id != ClientID || secret != clientSecret:
 		p.answer(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client"})
 		return
 	case !known || base64.RawURLEncoding.EncodeToString(challenge[:]) != asked.Get("code_challenge") || r.FormValue("redirect_uri") != asked.Get("redirect_uri"):
@@ -106,19 +108,20 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 	p.given++
 	now := time.Now()
 	claims := map[string]any{
-		"iss": p.URL, "sub": "8f3a", "aud": clientID, "exp": now.Add(time.Minute).Unix(), "iat": now.Unix(), "nonce": asked.Get("nonce"),
+		"iss": p.URL, "sub": "8f3a", "aud": ClientID, "exp": now.Add(time.Minute).Unix(), "iat": now.Unix(), "nonce": asked.Get("nonce"),
 		"name": "Ada", "groups": []string{access.RoleEditor},
 	}
 	maps.Copy(claims, p.claims)
 	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
-	token := p.sign(claims)
+	token := p.Sign(claims)
 	if p.forge != nil {
 		token = p.forge(token)
 	}
 	p.answer(w, http.StatusOK, map[string]any{"access_token": "unused", "token_type": "Bearer", "id_token": token})
 }
 
-func (p *provider) sign(claims map[string]any) string {
+// Sign returns a token that the provider has signed.
+func (p *Provider) Sign(claims map[string]any) string {
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: p.key, KeyID: "k"}}, nil)
 	if err != nil {
 		p.t.Fatal(err)
@@ -138,15 +141,22 @@ func (p *provider) sign(claims map[string]any) string {
 	return text
 }
 
-// set changes what ID tokens say, and how they are spoiled.
-func (p *provider) set(claims map[string]any, forge func(string) string) {
+// Set changes what ID tokens say, and how they are spoiled.
+func (p *Provider) Set(claims map[string]any, forge func(string) string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.claims, p.forge = claims, forge
 }
 
-// issuer is the provider as publishers are told of it.
-func (p *provider) issuer(redirect string) access.Issuer {
+// Given returns how many codes were exchanged.
+func (p *Provider) Given() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.given
+}
+
+// Issuer is the provider as publishers are told of it.
+func (p *Provider) Issuer(redirect string) access.Issuer {
 	p.t.Helper()
 	file := filepath.Join(p.t.TempDir(), "client-secret")
 	if err := os.WriteFile(file, []byte(clientSecret+"\n"), 0o600); err != nil {
@@ -154,6 +164,6 @@ func (p *provider) issuer(redirect string) access.Issuer {
 	}
 	return access.Issuer{
 		Name: "corp", URL: p.URL, Audiences: []string{"api"}, GroupsClaim: "groups",
-		SignIn: &access.SignIn{ClientID: clientID, ClientSecretFile: file, RedirectURL: redirect},
+		SignIn: &access.SignIn{ClientID: ClientID, ClientSecretFile: file, RedirectURL: redirect},
 	}
 }
