@@ -41,7 +41,10 @@ func (s *server) list(ctx context.Context, kind document.Kind, in *listDocuments
 	}
 	out.Body.Items = make([]api.DocumentInList, len(found))
 	for i, d := range found {
-		out.Body.Items[i] = api.DocumentInList{Key: d.Key, Revision: decide.Token(state, d).String(), Document: value(d.Body)}
+		out.Body.Items[i] = api.DocumentInList{Key: d.Key, Revision: decide.Token(state, d).String()}
+		if !in.KeysOnly {
+			out.Body.Items[i].Document = value(d.Body)
+		}
 	}
 	return out, nil
 }

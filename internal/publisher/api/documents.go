@@ -17,7 +17,7 @@ type DocumentList struct {
 type DocumentInList struct {
 	Key      string          `json:"key"`
 	Revision string          `json:"revision" doc:"The revision of the document."`
-	Document json.RawMessage `json:"document"`
+	Document json.RawMessage `json:"document,omitempty" doc:"Absent with keysOnly."`
 }
 
 // Written is what became of a change.
@@ -63,6 +63,8 @@ type DocumentChange struct {
 type DocumentQuery struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many documents."`
 	After string `query:"after" doc:"Begin after this key: next of the answer before."`
+	// KeysOnly leaves documents out, of which some are large.
+	KeysOnly bool `query:"keysOnly" doc:"Whether only keys and revisions are wanted."`
 }
 
 // HistoryQuery says which part of a history is wanted.

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -57,6 +58,18 @@ func TestAudit(t *testing.T) {
 	if strings.Contains(tab.String(), "was refused") {
 		t.Error("what is about another flag is shown")
 	}
+	tab.visit("/console/prod/audit?actor=approver")
+	tab.shows("approved the change of")
+	if strings.Contains(tab.String(), "was refused") {
+		t.Error("what another one did is shown")
+	}
+	tab.visit("/console/prod/audit?since=" + time.Now().AddDate(0, 0, 2).Format("2006-01-02"))
+	tab.shows("Nothing happened that is like this.")
+	tab.visit("/console/prod/audit?flag=new-checkout&kind=changes")
+	tab.activate("Difference\nof new-checkout")
+	tab.shows("The document is new")
+	tab.visit("/console/prod/audit?flag=new-checkout")
+	tab.shows("proposed to change")
 	tab.activate("Verify the history")
 	tab.shows("Verified.")
 	tab.await("the proof of a record", `[...document.querySelectorAll(".audit button")].some((b) => b.innerText.startsWith("record"))`)

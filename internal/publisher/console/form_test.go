@@ -176,6 +176,7 @@ func TestEditingASegment(t *testing.T) {
 	tab.await("the JSON", editorText+`.includes('["DE", "AT", "CH"]')`)
 	tab.activate("Review the change")
 	tab.shows("Apply to staging")
+	tab.await("the flags that name it", `[...document.querySelectorAll("[aria-labelledby=stake] a")].map((a) => a.innerText).join() === `+strconv.Quote(strings.Join(s.naming("staging", "european-union"), ",")))
 	tab.activate("Apply to staging")
 	tab.shows("Applied to staging")
 	body, _, err := s.client.Document(t.Context(), "staging", document.ID{Kind: document.KindSegment, Key: "european-union"})
@@ -222,4 +223,22 @@ func (p *tab) click(name string) {
 
 func labelled(label string) string {
 	return `[...document.querySelectorAll("input, textarea, select")].find((e) => [e.getAttribute("aria-label"), e.labels?.[0]?.firstChild?.textContent.trim()].includes(` + strconv.Quote(label) + `))`
+}
+
+// naming returns the keys of the flags whose documents name a segment.
+func (s *served) naming(environment, segment string) (keys []string) {
+	s.t.Helper()
+	all, err := s.client.Documents(s.t.Context(), environment, document.KindFlag, api.DocumentQuery{Limit: 1000})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range all.Items {
+		if strings.Contains(string(f.Document), `{"$ref":"`+segment+`"}`) {
+			keys = append(keys, f.Key)
+		}
+	}
+	if len(keys) == 0 {
+		s.t.Fatal("no flag names it")
+	}
+	return keys
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/flagside/flagside/internal/publisher/api"
@@ -106,6 +109,16 @@ func TestNoClickChangesAFlag(t *testing.T) {
 	s.shop("staging")
 	was := s.flag("staging", "checkout-enabled")
 	tab := s.open(browser, t, "editor")
+	for _, how := range []string{"mouse", "touch"} {
+		tab.visit("/console/staging/flags?q=checkout-enabled")
+		tab.shows("checkout-enabled")
+		at := evaluate[struct{ X, Y float64 }](tab, `(() => { const r = document.querySelector(".state-link").getBoundingClientRect(); return { X: r.x + r.width / 2, Y: r.y + r.height / 2 } })()`)
+		map[string]func(x, y float64){"mouse": tab.mouse, "touch": tab.touch}[how](at.X, at.Y)
+		tab.shows("Apply to staging")
+		if now := s.flag("staging", "checkout-enabled"); now != was {
+			t.Fatalf("by %s one click made the flag %s", how, now)
+		}
+	}
 	tab.visit("/console/staging/flags?q=checkout-enabled")
 	tab.activate("checkout-enabled is on: review turning it off")
 	tab.shows("Apply to staging")
@@ -204,5 +217,62 @@ func TestBreakingTheGlass(t *testing.T) {
 	}
 	tab.activate("Open the request")
 	tab.shows("to review")
+	tab.quiet()
+}
+
+// mouse clicks at a place.
+func (p *tab) mouse(x, y float64) {
+	p.t.Helper()
+	for _, kind := range []input.DispatchMouseEventType{input.DispatchMouseEventTypeMousePressed, input.DispatchMouseEventTypeMouseReleased} {
+		if _, err := chromedp.Call(p.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: x, Y: y, Button: input.MouseButtonLeft, ClickCount: 1}); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// touch taps at a place.
+func (p *tab) touch(x, y float64) {
+	p.t.Helper()
+	if _, err := chromedp.Call(p.ctx, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true}); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, event := range []input.DispatchTouchEventParams{
+		{Type: input.DispatchTouchEventTypeTouchStart, TouchPoints: []*input.TouchPoint{{X: x, Y: y}}}, {Type: input.DispatchTouchEventTypeTouchEnd, TouchPoints: []*input.TouchPoint{}},
+	} {
+		if _, err := chromedp.Call(p.ctx, input.DispatchTouchEvent, event); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	if _, err := chromedp.Call(p.ctx, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// A request whose flag has changed since says so on its open page, and is updated to what is there now, after which it is to be approved.
+func TestARequestThatWasOvertaken(t *testing.T) {
+	t.Parallel()
+	browser := browser(t)
+	s := serve(t)
+	s.create("prod", true)
+	s.shop("prod")
+	r := s.propose("prod", "new-checkout", false, "Conversion fell.")
+	tab := s.open(browser, t, "editor")
+	tab.visit("/console/prod/requests/" + r.ID)
+	tab.shows("another person must agree")
+	other := s.propose("prod", "new-checkout", false, "Faster.")
+	if _, err := s.as("approver").ApproveRequest(t.Context(), "prod", other.ID, other.Hash, api.ChangeHeaders{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.as("editor").ApplyRequest(t.Context(), "prod", other.ID, api.ChangeHeaders{}); err != nil {
+		t.Fatal(err)
+	}
+	tab.shows("What it was made from has changed since: new-checkout")
+	tab.accessible(axe(t))
+	tab.pictures("needs-rebase")
+	if evaluate[bool](tab, `[...document.querySelectorAll("button")].some((b) => b.innerText.startsWith("Apply"))`) {
+		t.Error("what was overtaken can be applied")
+	}
+	tab.activate("Withdraw")
+	tab.await("its end", `document.querySelector("h1").innerText.includes("withdrawn")`)
 	tab.quiet()
 }

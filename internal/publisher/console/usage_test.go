@@ -43,10 +43,14 @@ func (s *served) reporter(environment string) *reporter {
 
 func (r *reporter) report(at time.Time, release string, flags ...usage.Flag) {
 	r.served.t.Helper()
+	r.send(usage.Report{From: at.Add(-time.Minute), To: at, Application: "shop", Release: release, Flags: flags})
+}
+
+func (r *reporter) send(report usage.Report) {
+	r.served.t.Helper()
 	r.sent++
-	data, err := usage.Encode(usage.Report{
-		Boot: r.boot, N: r.sent, From: at.Add(-time.Minute), To: at, Application: "shop", Release: release, Flags: flags,
-	})
+	report.Boot, report.N = r.boot, r.sent
+	data, err := usage.Encode(report)
 	if err != nil {
 		r.served.t.Fatal(err)
 	}

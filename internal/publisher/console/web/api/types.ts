@@ -222,7 +222,8 @@ export interface DocumentChange {
 }
 
 export interface DocumentInList {
-  "document": unknown;
+  /** Absent with keysOnly. */
+  "document"?: unknown;
   "key": string;
   /** The revision of the document. */
   "revision": string;

@@ -1,8 +1,10 @@
 // Finds flags, segments, pages and environments by a few letters.
 
 import { useComputed, useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { environment, environments } from "../state/environments";
 import { flagsOf } from "../state/flags";
+import { people, readPeople } from "../state/people";
 import { go, to } from "../state/router";
 import { Dialog } from "./dialog";
 import { sections } from "./frame";
@@ -19,6 +21,7 @@ export function Palette({ close }: { close: () => void }) {
   const text = useSignal("");
   const chosen = useSignal(0);
   const found = useComputed(() => find(text.value));
+  useEffect(() => void readPeople(), []);
   const open = (f: Found | undefined) => {
     if (f) {
       close();
@@ -62,6 +65,7 @@ function find(text: string): Found[] {
     ...(environments.value ?? []).map((e) => ({ kind: "environment", name: e.name, address: to([e.name, "flags"]) })),
     ...flags.items.map((f) => ({ kind: "flag", name: f.key, address: to([name, "flags", f.key]) })),
     ...flags.segments.map((s) => ({ kind: "segment", name: s, address: to([name, "segments", s]) })),
+    ...people.value.map((p) => ({ kind: "what a person did", name: p.name || p.subject || p.id, address: to([name, "audit"], { actor: p.id }) })),
   ];
   const words = text.toLowerCase().split(/[\s\-_.]+/).filter((w) => w !== "");
   const ranked = all.map((f): [number, Found] => [rank(f.name.toLowerCase(), text.toLowerCase(), words), f]).filter(([r]) => r >= 0);

@@ -57,11 +57,13 @@ function Counted({ usage, apart }: { usage: FlagUsage; apart: number[] }) {
   if (total === 0) {
     return <p class="figure"><b>0</b> {until}</p>;
   }
+  const bulk = usage.series.reduce((sum, s) => sum + (s.bulk ? s.evaluations : 0), 0);
   const write = usage.step === "day" || stack.times.length > 48 ? days : hours;
   const pointed = at.value !== undefined && at.value < stack.times.length ? at.value : undefined;
   return (
     <>
       <p class="figure"><b>{total.toLocaleString("en")}</b> {until}</p>
+      {bulk > 0 && <p class="quiet">{bulk.toLocaleString("en")} of them in answers for all flags at once, of which it is not known which ones were looked at.</p>}
       <UsageChart stack={stack} end={Date.parse(usage.to) / 1000} apart={apart} written={(s) => write.format(s * 1000)} pointed={(i) => (at.value = i)}
         label={`Evaluations by ${usage.step} and variant, ${total.toLocaleString("en")} in all. The table below has the numbers.`} />
       <p class="quiet pointed">{pointed === undefined ? "Times are UTC." : `${timeOf(stack.times[pointed]!, usage.step)}: ${stack.names.map((n, i) => `${stack.counts[i]![pointed]!.toLocaleString("en")} ${titleOf(n)}`).join(", ")}`}</p>

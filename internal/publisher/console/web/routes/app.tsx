@@ -13,10 +13,11 @@ import { ActivityPage } from "./activity";
 import { FlagPage } from "./flag";
 import { FlagsPage } from "./flags";
 import { RequestsPage } from "./requests";
-import { SegmentPage, SegmentsPage } from "./segments";
 import { SignIn } from "./sign-in";
 
 const ComposerPage = later(() => import("./composer").then((m) => m.ComposerPage));
+const SegmentsPage = later<{ environment: string }>(() => import("./segments").then((m) => m.SegmentsPage));
+const SegmentPage = later<{ environment: string; segment: string }>(() => import("./segments").then((m) => m.SegmentPage));
 const RequestPage = later(() => import("./request").then((m) => m.RequestPage));
 const EditPage = later(() => import("./edit").then((m) => m.EditPage));
 const ComparePage = later<{ environment: string }>(() => import("./compare").then((m) => m.ComparePage));

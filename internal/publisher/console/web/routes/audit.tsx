@@ -2,10 +2,13 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { ApiProblem, ask, environmentPath, get } from "../api/http";
-import type { Activity, Event, Note, Verification } from "../api/types";
+import { ApiProblem, ask, documentPath, environmentPath, get } from "../api/http";
+import type { Activity, Event, History, Note, Verification } from "../api/types";
+import { Remarks } from "../components/difference";
 import { Empty, Loading, ProblemNote, Tag } from "../components/marks";
 import { extentOf, Progress } from "../components/tasks";
+import { remarksOf, type Remark } from "../reading/difference";
+import type { Json } from "../reading/json";
 import { csv, jsonLines, signers } from "../reading/table";
 import { moved, requestsMoved } from "../state/live";
 import { place, setQuery, to } from "../state/router";
@@ -118,13 +121,37 @@ function Row({ environment, event: e }: { environment: string; event: Event }) {
       <td>{e.actor ? by(e.actor) : "the publisher"}{e.approvers && e.approvers.length > 0 && <span class="quiet"> agreed: {e.approvers.map((a) => e.names?.[a] ?? a).join(", ")}</span>}</td>
       <td>{said(e)}{e.breakGlass && <> <Tag tone="bad">without approval</Tag></>}{(e.policies ?? []).length > 0 && <span class="quiet"> by {e.policies!.join(", ")}</span>}</td>
       <td>
-        {(e.documents ?? []).slice(0, 3).map((d) => <div>{d.kind === "flag" || d.kind === "segment" ? <a href={to([environment, `${d.kind}s`, d.key ?? ""])}><bdi>{d.key}</bdi></a> : <bdi>{d.key || d.kind}</bdi>}</div>)}
+        {(e.documents ?? []).slice(0, 3).map((d) => <div>{d.kind === "flag" || d.kind === "segment" ? <a href={to([environment, `${d.kind}s`, d.key ?? ""])}><bdi>{d.key}</bdi></a> : <bdi>{d.key || d.kind}</bdi>}{e.type === "change" && e.revision && (d.kind === "flag" || d.kind === "segment") && <Changed environment={environment} kind={d.kind} name={d.key ?? ""} revision={e.revision} />}</div>)}
         {(e.documents ?? []).length > 3 && <span class="quiet">and {e.documents!.length - 3} more</span>}
         {e.changeRequest && <div class="quiet"><a href={to([environment, "requests", e.changeRequest])}>request</a></div>}
       </td>
       <td class="why"><bdi>{e.text}</bdi></td>
       <td>{e.revision && e.type === "change" ? <Proof environment={environment} stream="log" sequence={e.revision.split("-")[1]!} /> : e.sequence ? <Proof environment={environment} stream="ledger" sequence={String(e.sequence)} /> : null}</td>
     </tr>
+  );
+}
+
+/** What a change made different in a document, which is asked for when someone wants it. */
+function Changed({ environment, kind, name, revision }: { environment: string; kind: string; name: string; revision: string }) {
+  const found = useSignal<Remark[] | undefined>(undefined);
+  const wrong = useSignal("");
+  const look = async (open: boolean) => {
+    if (!open || found.value) {
+      return;
+    }
+    const [epoch, number] = revision.split("-");
+    try {
+      const { items } = await get<History>(`${documentPath(environment, kind, name)}/history?limit=2&before=${epoch}-${Number(number) + 1}`, { exact: true });
+      found.value = remarksOf(items[1]?.document as Json | undefined, items[0]?.document as Json | undefined);
+    } catch (error) {
+      wrong.value = error instanceof ApiProblem ? error.message : "It could not be read.";
+    }
+  };
+  return (
+    <details class="no-print" onToggle={(e) => void look(e.currentTarget.open)}>
+      <summary class="quiet">Difference<span class="sr-only"> of {name}</span></summary>
+      {wrong.value ? <p class="bad-text">{wrong.value}</p> : found.value ? <Remarks remarks={found.value} /> : <Loading what="it" />}
+    </details>
   );
 }
 

@@ -11,12 +11,14 @@ import { Convergence } from "../components/convergence";
 import { Impact } from "../components/impact";
 import { Schedule, type Planned } from "../components/schedule";
 import { overtakenBy, ThreeWay, type Overtaken } from "../components/three-way";
+import { segmentsIn } from "../reading/flag";
 import { same, type Json } from "../reading/json";
 import { percent } from "../reading/targeting";
 import { composerAddress, guarded, intended, targetsOf } from "../state/change";
 import { drop, keep, replaceDraft } from "../state/draft";
 import { forgetEdit } from "../state/edit";
 import { colourOf, environments } from "../state/environments";
+import { flagsOf } from "../state/flags";
 import { missed, moved } from "../state/live";
 import { useReading } from "../state/reading";
 import { go, place, to } from "../state/router";
@@ -271,6 +273,7 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
       <section aria-labelledby="stake">
         <h2 id="stake">What is at stake</h2>
         <Stake preview={seen} />
+        <Naming environment={environment} preview={seen} />
         {!nothing && !forbidden && <Impact ask={(signal) => impactOf(environment, command, signal)} of={JSON.stringify(command)} until={asking.current.signal} />}
       </section>
       <section aria-labelledby="agree">
@@ -320,6 +323,18 @@ function Review({ environment, command, preview: seen, inUse, drafted, back, fin
 
 function policies(names: string[] | undefined) {
   return names && names.length > 0 ? <span class="quiet"> Decided by {names.join(", ")}.</span> : null;
+}
+
+/** The flags that name segments that change. */
+function Naming({ environment, preview: seen }: { environment: string; preview: Preview }) {
+  const segments = seen.differences.filter((d) => d.kind === "segment").map((d) => d.key ?? "");
+  if (segments.length === 0) {
+    return null;
+  }
+  const naming = flagsOf(environment).value.items.filter((f) => { const named = segmentsIn(f.document.targeting); return segments.some((s) => named.has(s)); });
+  return (
+    <p>{naming.length === 0 ? `No flag names ${segments.length === 1 ? "it" : "them"}.` : <>Flags that name {segments.length === 1 ? "it" : "them"}: {naming.slice(0, 50).map((f, i) => <>{i > 0 && ", "}<a href={to([environment, "flags", f.key])}><bdi>{f.key}</bdi></a></>)}{naming.length > 50 && ` and ${naming.length - 50} more`}.</>}</p>
+  );
 }
 
 function Stake({ preview: seen }: { preview: Preview }) {

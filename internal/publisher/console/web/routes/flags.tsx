@@ -1,12 +1,13 @@
 import { useComputed, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { typing } from "../components/frame";
-import { Empty, Loading, ProblemNote, State, Tag, Time } from "../components/marks";
+import { Empty, EnvironmentName, Loading, ProblemNote, State, Tag, Time } from "../components/marks";
 import { Rows } from "../components/rows";
 import { Sparkline } from "../components/sparkline";
 import type { Flag } from "../reading/flag";
 import { outcomeText, rulesOf } from "../reading/targeting";
 import { composerAddress } from "../state/change";
+import { environments } from "../state/environments";
 import { aroundOf, flagsOf, type Around } from "../state/flags";
 import { filters, listed, occurring, used } from "../state/listing";
 import { go, place, setQuery, to } from "../state/router";
@@ -40,6 +41,10 @@ export function FlagsPage({ environment }: { environment: string }) {
     window.addEventListener("keydown", press);
     return () => window.removeEventListener("keydown", press);
   }, [environment]);
+  const others = (environments.value ?? []).map((e) => e.name).filter((e) => e !== environment);
+  const named = others.find((e) => e === query.get("with"));
+  const there = named ? flagsOf(named).value : undefined;
+  const other = useMemo((): Other | undefined => (named && there ? { name: named, flags: new Map(there.items.map((f) => [f.key, f])), complete: there.complete } : undefined), [named, there]);
   const filtered = filters.some((f) => query.get(f));
   const loading = !flags.value.complete && flags.value.items.length === 0;
   return (
@@ -60,13 +65,14 @@ export function FlagsPage({ environment }: { environment: string }) {
         <Choice name="owner" label="Owner" values={owners.value} />
         <Choice name="tag" label="Tag" values={tags.value} />
         <Choice name="stage" label="Stage" values={stages} />
+        {others.length > 0 && <Choice name="with" label="Also in" values={others} every="none" />}
         <Choice name="sort" label="Order" values={["changed", "used"]} every="by key" titles={{ changed: "last changed", used: "last used" }} />
         {filtered && <button class="link" onClick={() => setQuery(Object.fromEntries(filters.map((f) => [f, ""])))}>Clear</button>}
       </div>
       {flags.value.problem && <ProblemNote problem={flags.value.problem} />}
       {loading ? <Loading what="flags" /> : found.value.length === 0 ? <None filtered={filtered} environment={environment} /> : (
         <Rows items={found.value} label="Flags" height={64} selected={selected.value} keyOf={(f) => f.key}
-          row={(f) => <Row flag={f} environment={environment} around={around.value} />} />
+          row={(f) => <Row flag={f} environment={environment} other={other} around={around.value} />} />
       )}
     </>
   );
@@ -100,7 +106,7 @@ export function toggleAddress(environment: string, flag: Flag): string {
   return composerAddress(environment, { type: "toggle", key: flag.key, on: !flag.on, ifMatch: flag.revision });
 }
 
-function Row({ flag, environment, around }: { flag: Flag; environment: string; around: Around }) {
+function Row({ flag, environment, other, around }: { flag: Flag; environment: string; other: Other | undefined; around: Around }) {
   const stage = around.stages.get(flag.key)?.stage ?? "active";
   const hours = around.uses.get(flag.key)?.hours;
   return (
@@ -110,7 +116,7 @@ function Row({ flag, environment, around }: { flag: Flag; environment: string; a
       </div>
       <div role="cell" class="cell-name">
         <a href={to([environment, "flags", flag.key])}><bdi>{flag.key}</bdi></a>
-        <p class="quiet"><bdi>{flag.description}</bdi></p>
+        {other ? <Elsewhere flag={flag.key} other={other} /> : <p class="quiet"><bdi>{flag.description}</bdi></p>}
       </div>
       <div role="cell" class="cell-answer quiet"><bdi>{summary(flag)}</bdi></div>
       <div role="cell" class="cell-tags">
@@ -121,6 +127,18 @@ function Row({ flag, environment, around }: { flag: Flag; environment: string; a
       <div role="cell" class="cell-used quiet">{hours && <Sparkline hours={hours} />}{!around.usageKept ? "" : used(around, flag.key) ? <>used <Time at={used(around, flag.key)} /></> : "never used"}</div>
     </>
   );
+}
+
+/** The flags of another environment by their keys, as they were when they were read for this list. */
+interface Other {
+  name: string;
+  flags: Map<string, Flag>;
+  complete: boolean;
+}
+
+function Elsewhere({ flag: key, other }: { flag: string; other: Other }) {
+  const flag = other.flags.get(key);
+  return <p class="quiet elsewhere">in <EnvironmentName name={other.name} /> {flag ? <><a href={to([other.name, "flags", key])} aria-label={`${key} in ${other.name} is ${flag.on ? "on" : "off"}`}><State on={flag.on} /></a> {summary(flag)}</> : other.complete ? "there is none" : "…"}</p>;
 }
 
 /** What a flag answers, in a few words. */

@@ -16,6 +16,13 @@ export function FleetPage({ environment }: { environment: string }) {
     <>
       <div class="head"><h1>Fleet</h1><p class="quiet count">{value.summary.sidecars} sidecars{!value.summary.complete && ", still counting"}</p><button class="button" onClick={value && fleet.value.again}>Read again</button></div>
       <p>The newest revision is <code>{value.revision || "none"}</code>. {Object.entries(value.summary.standings).filter(([, n]) => n > 0).map(([standing, n]) => <Tag tone={tones[standing] ?? ""}>{`${n} ${standing}`}</Tag>)}</p>
+      {value.items.length > 0 && (
+        <dl class="facts spread">
+          <div><dt>They serve</dt><dd>{spread(value.items.map((s) => s.revision ?? "none")).map(([revision, n], i) => <>{i > 0 && ", "}{n} at <code>{revision}</code></>)}{value.next && <span class="quiet"> of the first {value.items.length}</span>}</dd></div>
+          <div><dt>They answer from</dt><dd>{counted(value.summary.serving)}</dd></div>
+          <div><dt>Versions of the sidecar</dt><dd>{counted(value.summary.versions)}</dd></div>
+        </dl>
+      )}
       {value.items.length === 0 ? <Empty><p>No sidecar of this environment has reported itself.</p></Empty> : (
         <div class="scroll" tabIndex={0} role="region" aria-label="Sidecars">
           <table>
@@ -35,4 +42,16 @@ export function FleetPage({ environment }: { environment: string }) {
       )}
     </>
   );
+}
+
+/** How often each revision is served, the newest first. */
+function spread(revisions: string[]): [string, number][] {
+  const counts = new Map<string, number>();
+  revisions.forEach((r) => counts.set(r, (counts.get(r) ?? 0) + 1));
+  const number = (r: string) => Number(r.slice(r.indexOf("-") + 1)) || 0;
+  return [...counts].sort(([a], [b]) => number(b) - number(a));
+}
+
+function counted(counts: { [name: string]: number }): string {
+  return Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, n]) => `${n} ${name || "not known"}`).join(", ");
 }

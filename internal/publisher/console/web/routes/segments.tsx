@@ -1,16 +1,21 @@
 import { ask, environmentPath, get } from "../api/http";
 import type { History } from "../api/types";
 import { Remarks } from "../components/difference";
+import { Members } from "../components/members";
 import { Empty, Loading, Person, ProblemNote, Time } from "../components/marks";
 import { Words } from "../components/words";
 import { remarksOf } from "../reading/difference";
 import { segmentsIn } from "../reading/flag";
-import { pretty, type Json } from "../reading/json";
+import { whenOf } from "../reading/form";
+import { pretty, writeExact, type Json } from "../reading/json";
 import { rulesOf } from "../reading/targeting";
 import { flagsOf } from "../state/flags";
 import { missed, useMoved } from "../state/live";
 import { useReading } from "../state/reading";
 import { to } from "../state/router";
+
+/** More members than these are a list that can be searched, and this many characters of JSON are drawn at once. */
+const [mostWords, mostText] = [12, 20_000];
 
 export function SegmentsPage({ environment }: { environment: string }) {
   const { items, segments, complete, problem } = flagsOf(environment).value;
@@ -41,6 +46,9 @@ export function SegmentPage({ environment, segment }: { environment: string; seg
   }
   const flags = flagsOf(environment).value.items.filter((f) => segmentsIn(f.document.targeting).has(segment));
   const rule = rulesOf({ if: [value.value, "in", "out"] })[0]!;
+  const [only, ...others] = whenOf(value.value).parts;
+  const many = only?.is === "one-of" && others.length === 0 && only.values.length > mostWords ? only : undefined;
+  const text = pretty(value.value);
   return (
     <>
       <div class="head"><p class="above"><a href={to([environment, "segments"])}>Segments</a></p><h1><bdi>{segment}</bdi></h1>
@@ -50,8 +58,10 @@ export function SegmentPage({ environment, segment }: { environment: string; seg
           <h3>Flags that name it</h3>
           {flags.length === 0 ? <p class="quiet">none</p> : <ul class="plain">{flags.map((f) => <li><a href={to([environment, "flags", f.key])}><bdi>{f.key}</bdi></a></li>)}</ul>}
         </section>
-        <section aria-labelledby="json" class="json"><h2 id="json">JSON</h2><pre tabIndex={0} aria-label="The segment as JSON">{pretty(value.value).slice(0, 200000)}</pre></section>
+        <section aria-labelledby="json" class="json"><h2 id="json">JSON</h2><pre tabIndex={0} aria-label="The segment as JSON">{text.slice(0, mostText)}</pre>
+          {text.length > mostText && <p class="quiet">These are the first {mostText.toLocaleString("en")} characters. <a href={to([environment, "segments", segment, "edit"])}>Edit it</a> to see all.</p>}</section>
       </div>
+      {many && <Members attribute={many.attribute} values={many.values.map((v) => (typeof v === "string" ? v : writeExact(v)))} key={value.revision} />}
       <section aria-labelledby="history">
         <h2 id="history">History</h2>
         <ol class="history">

@@ -66,7 +66,7 @@ async function load(environment: string, flags: Signal<Flags>): Promise<void> {
   const items: Flag[] = [];
   let revision = "";
   try {
-    const segments = pages(`${environmentPath(environment)}/segments`);
+    const segments = pages(`${environmentPath(environment)}/segments`, "&keysOnly=true"); // members may be many
     for await (const page of pages(`${environmentPath(environment)}/flags`)) {
       revision ||= page.revision;
       items.push(...page.items.map((f) => flagOf(f.key, f.revision, f.document as Json)));
@@ -87,9 +87,9 @@ async function load(environment: string, flags: Signal<Flags>): Promise<void> {
   }
 }
 
-async function* pages(path: string): AsyncGenerator<DocumentList> {
+async function* pages(path: string, more = ""): AsyncGenerator<DocumentList> {
   for (let after = ""; ; ) {
-    const page: DocumentList = await get(`${path}?limit=1000${after === "" ? "" : `&after=${encodeURIComponent(after)}`}`);
+    const page: DocumentList = await get(`${path}?limit=1000${more}${after === "" ? "" : `&after=${encodeURIComponent(after)}`}`);
     yield page;
     if (!page.next) {
       return;
