@@ -73,6 +73,12 @@ func TestHostileTextsAreShown(t *testing.T) {
 	tab.shows("The publisher would take it.")
 	tab.visit("/console/staging/flags/big")
 	tab.shows("History")
+	tab.visit(s.toggling("staging", "big", false)) // half a megabyte, before and after
+	tab.shows("Apply to staging")
+	tab.activate("Line by line")
+	if drawn := evaluate[int](tab, `document.querySelectorAll("*").length`); drawn > 1500 {
+		t.Errorf("the difference of a large value has %d elements", drawn)
+	}
 	tab.visit("/console/" + url.PathEscape(hostile[0]) + "/flags?q=" + url.QueryEscape(hostile[1]))
 	tab.shows("Not found")
 	tab.visit("/console/staging/change?do=" + url.QueryEscape(hostile[1]))

@@ -5,7 +5,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
+
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -53,11 +56,23 @@ func TestSignInAtAnIdentityProvider(t *testing.T) {
 	if change := s.history("staging", "checkout-enabled")[0]; change.Names[change.Actor] != "Ada" {
 		t.Errorf("it was changed by %q, %v", change.Actor, change.Names)
 	}
+	admin := s.open(browser, t, "admin")
+	admin.visit("/console/staging/flags")
+	admin.shows("checkout-enabled")
+	admin.withControl("k")
+	admin.await("the palette", `document.activeElement?.getAttribute("role") === "combobox"`)
+	admin.keys("ada")
+	admin.await("the person", `document.querySelector("#found [aria-selected=true]")?.innerText.startsWith("Ada")`)
+	admin.keys(kb.Enter)
+	admin.await("what she did", `location.pathname === "/console/staging/audit" && new URLSearchParams(location.search).get("actor") === `+strconv.Quote(s.history("staging", "checkout-enabled")[0].Actor))
+	admin.shows("As the one the provider named.")
+	admin.quiet()
+
 	tab.activate("Account of Ada")
 	tab.activate("Sign out")
 	tab.shows("Sign in with corp")
 	tab.forget()
-	if sessions, err := s.client.Sessions(t.Context()); err != nil || len(sessions.Items) != 0 {
+	if sessions, err := s.client.Sessions(t.Context()); err != nil || len(sessions.Items) != 1 { // that of the administrator
 		t.Errorf("after signing out there are %+v, %v", sessions.Items, err)
 	}
 }

@@ -53,5 +53,5 @@ function spread(revisions: string[]): [string, number][] {
 }
 
 function counted(counts: { [name: string]: number }): string {
-  return Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, n]) => `${n} ${name || "not known"}`).join(", ");
+  return Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, n]) => `${n} × ${name || "not known"}`).join(", ");
 }
