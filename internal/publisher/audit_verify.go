@@ -61,7 +61,7 @@ func (e *environments) VerifyAudit(ctx context.Context, name string) (audit.Repo
 func metered(streams []audit.Stream, m progress.Meter) []audit.Stream {
 	all := 0
 	for i, s := range streams {
-		all += int(s.Last) //nolint:gosec // a number of records
+		all += int(s.Last)
 		streams[i].Records = func(yield func(writer.Stored, error) bool) {
 			for record, err := range s.Records {
 				m.Add(1)

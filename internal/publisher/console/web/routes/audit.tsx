@@ -135,10 +135,12 @@ function Row({ environment, event: e }: { environment: string; event: Event }) {
 function Changed({ environment, kind, name, revision }: { environment: string; kind: string; name: string; revision: string }) {
   const found = useSignal<Remark[] | undefined>(undefined);
   const wrong = useSignal("");
+  const opened = useSignal(false);
   const look = async (open: boolean) => {
-    if (!open || found.value) {
+    if (!open || opened.value) {
       return;
     }
+    opened.value = true;
     const [epoch, number] = revision.split("-");
     try {
       const { items } = await get<History>(`${documentPath(environment, kind, name)}/history?limit=2&before=${epoch}-${Number(number) + 1}`, { exact: true });
@@ -150,7 +152,7 @@ function Changed({ environment, kind, name, revision }: { environment: string; k
   return (
     <details class="no-print" onToggle={(e) => void look(e.currentTarget.open)}>
       <summary class="quiet">Difference<span class="sr-only"> of {name}</span></summary>
-      {wrong.value ? <p class="bad-text">{wrong.value}</p> : found.value ? <Remarks remarks={found.value} /> : <Loading what="it" />}
+      {wrong.value ? <p class="bad-text">{wrong.value}</p> : found.value ? <Remarks remarks={found.value} /> : opened.value && <Loading what="it" />}
     </details>
   );
 }
