@@ -57,7 +57,7 @@ export function FlagsPage({ environment }: { environment: string }) {
         <a class="button" href={to([environment, "new-flag"])}>New flag…</a>
       </div>
       <div class="filters" role="search">
-        <input type="search" aria-label="Search flags by key and description" placeholder="Search keys and descriptions" value={query.get("q") ?? ""}
+        <input type="search" aria-label="Search flags by key and description" placeholder="Search flags" value={query.get("q") ?? ""}
           onInput={(e) => { selected.value = -1; setQuery({ q: e.currentTarget.value }); }}
           onKeyDown={(e) => { if (e.key === "Enter" && found.value[0]) { go(to([environment, "flags", found.value[0].key])); } else if (e.key === "Escape") { e.currentTarget.blur(); } }} />
         <Choice name="state" label="State" values={["on", "off"]} />
