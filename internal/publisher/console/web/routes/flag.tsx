@@ -128,6 +128,7 @@ function Around({ environment, flag }: { environment: string; flag: Flag }) {
           <dt>Freshness</dt>
           <dd>{freshnessText[freshness] ?? freshness}{typeof d.maxStaleness === "string" && `, at most ${d.maxStaleness} old`}{typeof d.onUnreachable === "string" && `, otherwise ${d.onUnreachable}`}</dd>
         </div>
+        <div><dt>In code</dt><dd><span class="quiet">Where code names it is told by</span> <code>flagside refs scan FOLDER -e {environment}</code></dd></div>
         <div><dt>Revision</dt><dd><code>{flag.revision}</code></dd></div>
       </dl>
     </section>
