@@ -6,8 +6,8 @@ import type { Task, TaskList } from "../api/types";
 
 const known = signal<{ environment: string; items: Task[] }>({ environment: "", items: [] });
 
-/** Milliseconds between two looks, while something is under way and otherwise. */
-const [soon, later] = [400, 10_000];
+/** Milliseconds until the first look, which the page itself is before, and between two looks, while something is under way and otherwise. */
+const [first, soon, later] = [250, 400, 10_000];
 
 let look: () => void = () => undefined;
 
@@ -45,7 +45,7 @@ export function followTasks(environment: string): () => void {
     window.clearTimeout(timer);
     timer = window.setTimeout(again, 100); // when the publisher has it
   };
-  void again();
+  timer = window.setTimeout(again, first);
   document.addEventListener("visibilitychange", again);
   return () => {
     ended.abort();

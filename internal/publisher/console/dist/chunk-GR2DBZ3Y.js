@@ -1,0 +1,1 @@
+import{b as a,c as b}from"./chunk-SFC4Y3PN.js";import"./chunk-ZMMNWNY6.js";import"./chunk-4YVLUB5X.js";import"./chunk-FAGQCUIP.js";import"./chunk-EBLXNB6E.js";import"./chunk-SH3MCR2A.js";import"./chunk-XF7CHL3J.js";import"./chunk-A6JR44ZD.js";import"./chunk-ECOMNWJQ.js";import"./chunk-HGXZECFI.js";import"./chunk-7WXBJHGI.js";export{b as Forbidden,a as SettingsPage};

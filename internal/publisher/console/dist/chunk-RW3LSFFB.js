@@ -1,1 +1,0 @@
-import{b as a,c as b}from"./chunk-56AGSJVC.js";import"./chunk-ZMMNWNY6.js";import"./chunk-R2SK5DQZ.js";import"./chunk-7XEMIVXC.js";import"./chunk-EBLXNB6E.js";import"./chunk-SH3MCR2A.js";import"./chunk-XF7CHL3J.js";import"./chunk-A6JR44ZD.js";import"./chunk-ECOMNWJQ.js";import"./chunk-HGXZECFI.js";import"./chunk-7WXBJHGI.js";export{b as Forbidden,a as SettingsPage};
