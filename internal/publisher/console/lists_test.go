@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
@@ -71,7 +72,11 @@ func TestFlagsInAnotherEnvironment(t *testing.T) {
 // The page of the fleet shows which sidecars serve what, and the one that is behind; the page of the lifecycle has what is asked for and does not exist.
 func TestFleetThatReports(t *testing.T) {
 	t.Parallel()
-	s, tab := shopping(t, "viewer")
+	browser := browser(t)
+	s := serve(t, func(o *publisher.Options) { o.UsageInterval = 20 * time.Millisecond })
+	s.create("staging", false)
+	s.shop("staging")
+	tab := s.open(browser, t, "viewer")
 	r := s.reporter("staging")
 	r.report(time.Now(), "1.0", usage.Flag{Key: "dark-mode", Counts: []usage.Count{{Variant: "on", Reason: "STATIC", Bulk: true, N: 7}, {Variant: "on", Reason: "STATIC", N: 5}}})
 	r.send(usage.Report{From: time.Now().Add(-time.Minute), To: time.Now(), Application: "shop", NotFound: map[string]uint64{"no-such-flag": 3}})

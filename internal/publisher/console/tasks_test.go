@@ -28,7 +28,7 @@ func TestLongWorkIsFoundAgain(t *testing.T) {
 	browser := browser(t)
 	s := serve(t)
 	s.create("staging", false)
-	const count = 3000
+	const count = 2000
 	s.many("staging", count)
 	tab := s.open(browser, t, "admin")
 	const running = `document.querySelector("aside.task progress")?.value > 0`
@@ -38,7 +38,6 @@ func TestLongWorkIsFoundAgain(t *testing.T) {
 	}
 	tab.visit("/console/staging/settings")
 	tab.shows("Write a new epoch…")
-	tab.accessible(axe(t))
 	evaluate[bool](tab, `(setInterval(() => { window.seen ||= `+running+` }, 20), true)`)
 	for n := 1; ; n++ { // until it was seen under way: it takes this publisher a second or two
 		tab.activate("Write a new epoch…")
