@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -16,11 +15,10 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/bench/measure"
+	"github.com/flagside/flagside/bench/propagation/fan"
 	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/process"
 )
-
-const flagKey = "propagation"
 
 // options say how much is measured.
 type options struct {
@@ -107,16 +105,20 @@ func (b *bench) many(ctx context.Context, p *process.Publisher) ([]figures.Figur
 	}
 	var results []figures.Figure
 	for _, run := range []fanRun{{"fan200", 200, false}, {"fan1000", 1000, false}, {"fan1000_verified", 1000, true}} {
-		m, err := b.toFollowers(ctx, p, run)
+		o := fan.Options{Size: run.size, Changes: b.fanChanges, Verify: run.verify}
+		if run.name == "fan1000" {
+			o.Profile = b.profile
+		}
+		m, err := fan.Measure(ctx, b.Binaries, p, strings.ReplaceAll(run.name, "_", "-"), o)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", run.name, err)
 		}
-		show(fmt.Sprintf("start of the PUT to the last of %d followers%s", run.size, run.how()), m.times)
-		fmt.Printf("%-62s %8.1f + %.1f\n", "  microseconds of CPU a delivery, publisher + follower", m.publisherCPU, m.followerCPU)
+		show(fmt.Sprintf("start of the PUT to the last of %d followers%s", run.size, run.how()), m.Times)
+		fmt.Printf("%-62s %8.1f + %.1f\n", "  microseconds of CPU a delivery, publisher + follower", m.PublisherCPU, m.FollowerCPU)
 		results = append(results,
-			figures.Figure{Name: run.name + "_p99_ms", Value: m.times.Milliseconds(99)},
-			figures.Figure{Name: run.name + "_publisher_us", Value: m.publisherCPU},
-			figures.Figure{Name: run.name + "_follower_us", Value: m.followerCPU},
+			figures.Figure{Name: run.name + "_p99_ms", Value: m.Times.Milliseconds(99)},
+			figures.Figure{Name: run.name + "_publisher_us", Value: m.PublisherCPU},
+			figures.Figure{Name: run.name + "_follower_us", Value: m.FollowerCPU},
 		)
 	}
 	return results, nil
@@ -175,12 +177,12 @@ func (b *bench) toSidecar(ctx context.Context, p *process.Publisher, environment
 // its answer to the changed evaluation. The feed may win over the answer: the
 // second is 0 then.
 func changeToAnswer(ctx context.Context, p *process.Publisher, s *process.Sidecar, environment string, changes int) (put, ack figures.Durations, err error) {
-	w := watch(ctx, s.OFREP, flagKey)
+	w := watch(ctx, s.OFREP, fan.Key)
 	defer w.close()
 	match := ""
-	for i := range changes + warmUp {
+	for i := range changes + fan.WarmUp {
 		start := time.Now()
-		match, err = p.PutFlag(ctx, environment, flagKey, match, doc(i))
+		match, err = p.PutFlag(ctx, environment, fan.Key, match, fan.Document(i))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -189,11 +191,11 @@ func changeToAnswer(ctx context.Context, p *process.Publisher, s *process.Sideca
 		if err != nil {
 			return nil, nil, fmt.Errorf("change %d: %w", i, err)
 		}
-		if i >= warmUp {
+		if i >= fan.WarmUp {
 			put = append(put, seen.Sub(start))
 			ack = append(ack, max(0, seen.Sub(acknowledged)))
 		}
-		pause(i)
+		fan.Pause(i)
 	}
 	return put, ack, nil
 }
@@ -211,43 +213,6 @@ func (r fanRun) how() string {
 	}
 	return ""
 }
-
-// toFollowers measures with many followers in an environment of their own.
-func (b *bench) toFollowers(ctx context.Context, p *process.Publisher, run fanRun) (m fanOut, err error) {
-	environment := strings.ReplaceAll(run.name, "_", "-")
-	trust, err := b.Trust()
-	if err != nil {
-		return fanOut{}, err
-	}
-	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
-		return fanOut{}, err
-	}
-	f, err := startFan(ctx, "nats://"+p.NATS, environment, trust, run.size, run.verify)
-	defer f.close()
-	if err != nil {
-		return fanOut{}, err
-	}
-	if b.profile != "" && run.name == "fan1000" {
-		stop, err := profile(b.profile)
-		if err != nil {
-			return fanOut{}, err
-		}
-		defer func() { err = errors.Join(err, stop()) }()
-	}
-	return f.measure(ctx, p, environment, b.fanChanges)
-}
-
-// document returns the flag document of the i-th change.
-func doc(i int) []byte {
-	return fmt.Appendf(nil, `{"state":"ENABLED","variants":{"v":%d},"defaultVariant":"v"}`, i)
-}
-
-// warmUp is how many first changes are not counted: they open connections.
-const warmUp = 20
-
-// pause spreads the changes unevenly over time, so that they do not fall in
-// step with any period of the programs.
-func pause(i int) { time.Sleep(time.Duration(5+i%7) * time.Millisecond) }
 
 func show(what string, times figures.Durations) {
 	fmt.Printf("%-62s %8.2f %8.2f %8.2f\n", fmt.Sprintf("%s (%d changes)", what, len(times)), times.Milliseconds(50), times.Milliseconds(99), times.Milliseconds(100))

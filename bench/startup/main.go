@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/flagside/flagside/bench/cores"
 	"github.com/flagside/flagside/bench/measure"
+	"github.com/flagside/flagside/bench/startup/starts"
 	"github.com/flagside/flagside/examples/flagset"
 	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/process"
@@ -55,9 +57,9 @@ func run(ctx context.Context, site measure.Site, flags, runs int) error {
 // logDir is where the publisher keeps the log, and the keys that it makes.
 func (b *bench) logDir() string { return filepath.Join(b.Dir, "log") }
 
-// startSidecar runs a sidecar that trusts the publisher.
-func (b *bench) startSidecar(nats, dataDir, ofrep, management string) (*process.Sidecar, error) {
-	return b.StartSidecar(environment, nats, dataDir, ofrep, management, "--trust-file", filepath.Join(b.logDir(), "trust"))
+// place is where sidecars start that trust the publisher.
+func (b *bench) place() starts.Place {
+	return starts.Place{Binaries: b.Binaries, Environment: environment, NATS: b.nats, TrustFile: filepath.Join(b.logDir(), "trust"), Core: cores.Any}
 }
 
 // publish starts a publisher that holds the flags.
@@ -81,47 +83,19 @@ func (b *bench) publish(ctx context.Context, flags int) (*process.Process, error
 	return p, ready.AwaitReady(ctx)
 }
 
-// start measures one start. The sidecar is stopped in order, so that its disk
-// is complete for the next one.
-func (b *bench) start(ctx context.Context, dataDir string) (ready time.Duration, resident int64, err error) {
-	addresses, err := process.FreeAddresses(2)
-	if err != nil {
-		return 0, 0, err
-	}
-	begin := time.Now()
-	s, err := b.startSidecar(b.nats, dataDir, addresses[0], addresses[1])
-	if err != nil {
-		return 0, 0, err
-	}
-	defer s.Kill()
-	if err := s.AwaitReady(ctx); err != nil {
-		return 0, 0, err
-	}
-	ready = time.Since(begin)
-	time.Sleep(settle)
-	if resident, err = s.ResidentBytes(); err != nil {
-		return 0, 0, err
-	}
-	return ready, resident, s.Stop(10 * time.Second)
-}
-
-// settle is how long a sidecar is left alone before its memory is read: what
-// the start took is given back to the system by then.
-const settle = 3 * time.Second
-
 // idle returns the memory of a sidecar that never had a ruleset: it finds no server.
 func (b *bench) idle(ctx context.Context) (int64, error) {
-	addresses, err := process.FreeAddresses(3)
+	addresses, err := process.FreeAddresses(1)
 	if err != nil {
 		return 0, err
 	}
-	s, err := b.startSidecar(addresses[2], "", addresses[0], addresses[1])
+	s, err := b.place().Sidecar(addresses[0], "")
 	if err != nil {
 		return 0, err
 	}
 	defer s.Kill()
 	select {
-	case <-time.After(settle):
+	case <-time.After(starts.Settle):
 	case <-s.Done():
 		return 0, fmt.Errorf("the sidecar ended: %s", s.Output())
 	case <-ctx.Done():
@@ -136,7 +110,7 @@ func (b *bench) report(ctx context.Context, flags, runs int, idle int64) error {
 	for i := range runs {
 		dataDir := filepath.Join(b.Dir, fmt.Sprintf("sidecar-%d", i))
 		for _, times := range []*figures.Durations{&fromLog, &fromDisk} {
-			ready, bytes, err := b.start(ctx, dataDir)
+			ready, bytes, err := b.place().Measure(ctx, dataDir)
 			if err != nil {
 				return err
 			}

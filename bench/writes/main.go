@@ -9,32 +9,27 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/flagside/flagside/bench/measure"
+	"github.com/flagside/flagside/bench/writes/rate"
 	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/process"
-	"github.com/flagside/flagside/internal/publisher/client"
 )
-
-const environment = "bench"
 
 // options say how much is measured.
 type options struct {
-	writes   int           // one after the other
-	writers  int           // at once
-	duration time.Duration // of writing at once
-	entries  int           // in the log of the publisher that is restarted
+	rate.Options
+
+	entries  int // in the log of the publisher that is restarted
 	restarts int
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.writes, "writes", 1000, "how many changes are made one after the other")
-	flag.IntVar(&o.writers, "writers", 16, "how many write at once")
-	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long they do")
+	flag.IntVar(&o.Writes, "writes", 1000, "how many changes are made one after the other")
+	flag.IntVar(&o.Writers, "writers", 16, "how many write at once")
+	flag.DurationVar(&o.Duration, "duration", 10*time.Second, "how long they do")
 	flag.IntVar(&o.entries, "entries", 100_000, "how long the log of the publisher is that is restarted")
 	flag.IntVar(&o.restarts, "restarts", 5, "how often it is restarted")
 	flag.Parse()
@@ -56,69 +51,20 @@ func run(ctx context.Context, site measure.Site, o options) error {
 
 // embedded measures a publisher with the log in its own process.
 func embedded(ctx context.Context, b process.Binaries, dir string, o options) ([]figures.Figure, error) {
-	addresses, err := process.FreeAddresses(2)
-	if err != nil {
-		return nil, err
-	}
-	p, err := b.StartPublisher(ctx, filepath.Join(dir, "embedded"), addresses[0], addresses[1])
-	if p != nil {
-		defer p.Kill()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return measured(ctx, b, p, "embedded", o)
+	m, err := rate.Embedded(ctx, b, dir, o.Options)
+	return shown("embedded", m, o), err
 }
 
 // replicated measures a publisher with the log on three servers.
 func replicated(ctx context.Context, b process.Binaries, dir string, o options) ([]figures.Figure, error) {
-	servers, err := process.StartCluster(ctx, dir)
-	defer servers.Kill()
-	if err != nil {
-		return nil, err
-	}
-	addresses, err := process.FreeAddresses(1)
-	if err != nil {
-		return nil, err
-	}
-	p, err := b.StartPublisherOn(ctx, servers, addresses[0])
-	if p != nil {
-		defer p.Kill()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return measured(ctx, b, p, "r3", o)
+	m, err := rate.Replicated(ctx, b, dir, o.Options)
+	return shown("r3", m, o), err
 }
 
-func measured(ctx context.Context, b process.Binaries, p *process.Publisher, name string, o options) ([]figures.Figure, error) {
-	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
-		return nil, err
-	}
-	client, err := clientOf(p)
-	if err != nil {
-		return nil, err
-	}
-	latencies, err := oneByOne(ctx, client, o.writes)
-	if err != nil {
-		return nil, err
-	}
-	rate, err := atOnce(ctx, client, o.writers, o.duration)
-	if err != nil {
-		return nil, err
-	}
-	p50, p99 := latencies.Milliseconds(50), latencies.Milliseconds(99)
-	fmt.Printf("%-9s %d changes one by one: p50 %.2f ms, p99 %.2f ms; %d writers at once: %.0f changes/s\n", name, o.writes, p50, p99, o.writers, rate)
+func shown(name string, m rate.Measured, o options) []figures.Figure {
+	p50, p99 := m.Latencies.Milliseconds(50), m.Latencies.Milliseconds(99)
+	fmt.Printf("%-9s %d changes one by one: p50 %.2f ms, p99 %.2f ms; %d writers at once: %.0f changes/s\n", name, o.Writes, p50, p99, o.Writers, m.PerSecond)
 	return []figures.Figure{
-		{Name: name + "_write_p50_ms", Value: p50}, {Name: name + "_write_p99_ms", Value: p99}, {Name: name + "_writes_per_s", Value: rate},
-	}, nil
-}
-
-// clientOf returns a client with the rights of the publisher's first token.
-func clientOf(p *process.Publisher) (*client.Client, error) {
-	token, err := os.ReadFile(p.TokenFile)
-	if err != nil {
-		return nil, err
+		{Name: name + "_write_p50_ms", Value: p50}, {Name: name + "_write_p99_ms", Value: p99}, {Name: name + "_writes_per_s", Value: m.PerSecond},
 	}
-	return client.New(client.Options{Address: "http://" + p.Admin, Token: strings.TrimSpace(string(token))})
 }

@@ -30,15 +30,23 @@ type Binaries struct {
 // Build compiles the programs into dir, stripped as they are released.
 func Build(ctx context.Context, dir string) (Binaries, error) {
 	b := Binaries{Sidecar: filepath.Join(dir, "sidecar"), Publisher: filepath.Join(dir, "publisher"), Flagside: filepath.Join(dir, "flagside")}
-	for name, path := range map[string]string{"sidecar": b.Sidecar, "publisher": b.Publisher, "flagside": b.Flagside} {
-		// #nosec G204 -- the arguments are the constants above and a directory of the caller's.
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, module+"/cmd/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return Binaries{}, fmt.Errorf("build %s: %w\n%s", name, err, out)
+	for _, path := range []string{b.Sidecar, b.Publisher, b.Flagside} {
+		if err := BuildProgram(ctx, "cmd/"+filepath.Base(path), path); err != nil {
+			return Binaries{}, err
 		}
 	}
 	return b, nil
+}
+
+// BuildProgram compiles the program in a folder of the module into a file, stripped as programs are released.
+func BuildProgram(ctx context.Context, folder, file string) error {
+	// #nosec G204 -- the arguments are the caller's constants and a file of its own.
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, module+"/"+folder)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", folder, err, out)
+	}
+	return nil
 }
 
 // Process is a program that was started. Its output is kept for messages.
@@ -97,9 +105,15 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Output returns what the process has printed so far.
 func (p *Process) Output() string { return p.output.String() }
 
+// PID returns the number by which the system knows the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // ResidentBytes returns the resident set size of the process.
-func (p *Process) ResidentBytes() (int64, error) {
-	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "status"))
+func (p *Process) ResidentBytes() (int64, error) { return ResidentBytes(p.PID()) }
+
+// ResidentBytes returns the resident set size of any process.
+func ResidentBytes(pid int) (int64, error) {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
 		return 0, err
 	}

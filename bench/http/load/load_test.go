@@ -94,7 +94,7 @@ func TestAStallIsSeenByAllThatWereToBeSent(t *testing.T) {
 			late += int(bar.Count)
 		}
 	}
-	want := int((stall - noticeable).Seconds()*rate) - connections // to be sent so early in the stall; one more for the histogram's steps
+	want := int((stall-noticeable).Seconds()*rate) - connections // to be sent so early in the stall; one more for the histogram's steps
 	if late < want {
 		t.Errorf("%d answers took %s or longer, want %d at least", late, noticeable, want)
 	}

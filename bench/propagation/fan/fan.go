@@ -1,4 +1,5 @@
-package main
+// Package fan measures how long changes take to the last of many followers. The followers are in this process; publisher and server are one of their own.
+package fan
 
 import (
 	"context"
@@ -31,17 +32,50 @@ type fan struct {
 	conns     []*flagsync.Conn
 }
 
-// startFan starts followers all at once and waits until each is complete. They
+// Options say what is measured.
+type Options struct {
+	Size    int  // how many followers there are
+	Changes int  // how many changes are counted, after [WarmUp] that are not
+	Verify  bool // each follower verifies for itself
+	// Profile is a file for a CPU profile of this process while it measures; empty means none.
+	Profile string
+}
+
+// Measure follows a new environment of the publisher, whose programs are b, and makes changes in it one after another.
+func Measure(ctx context.Context, b process.Binaries, p *process.Publisher, environment string, o Options) (m Measured, err error) {
+	trust, err := b.Trust()
+	if err != nil {
+		return Measured{}, err
+	}
+	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
+		return Measured{}, err
+	}
+	f, err := start(ctx, "nats://"+p.NATS, environment, trust, o)
+	defer f.close()
+	if err != nil {
+		return Measured{}, err
+	}
+	if o.Profile != "" {
+		stop, err := profile(o.Profile)
+		if err != nil {
+			return Measured{}, err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	return f.measure(ctx, p, environment, o.Changes)
+}
+
+// start starts followers all at once and waits until each is complete. They
 // share one verdict about each signature and each state unless each verifies for
 // itself, as sidecars in pods of their own do: on the machine that runs all of
 // them, that time would be taken from what is measured.
-func startFan(ctx context.Context, natsURL, environment string, trust changelog.Trust, size int, verify bool) (*fan, error) {
+func start(ctx context.Context, natsURL, environment string, trust changelog.Trust, o Options) (*fan, error) {
 	shared := changelog.NewKeyring(trust)
 	ctx, stop := context.WithCancel(ctx)
 	f := &fan{last: make(chan time.Time, 1), stop: stop}
-	for i := range size {
+	for i := range o.Size {
 		keys := shared
-		if verify {
+		if o.Verify {
 			keys = changelog.NewKeyring(trust)
 		}
 		conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{
@@ -53,7 +87,7 @@ func startFan(ctx context.Context, natsURL, environment string, trust changelog.
 		}
 		f.conns = append(f.conns, conn)
 		target := &heldDocuments{fan: f, documents: make(map[document.ID]document.Document)}
-		if verify {
+		if o.Verify {
 			target.state = changelog.State{}.Edit()
 		}
 		follower, err := follow.New(conn, target, follow.Options{Environment: environment, Logger: zerolog.Nop()})
@@ -81,38 +115,38 @@ func (f *fan) close() {
 	}
 }
 
-// fanOut is what it takes to bring changes to many followers.
-type fanOut struct {
-	times figures.Durations // from the start of each PUT until the last follower had applied it
+// Measured is what it takes to bring changes to many followers.
+type Measured struct {
+	Times figures.Durations // from the start of each PUT until the last follower had applied it
 
 	// Processor time for one change at one follower, in microseconds, with all
 	// that the processes do meanwhile.
-	publisherCPU float64 // of the publisher and its server
-	followerCPU  float64
+	PublisherCPU float64 // of the publisher and its server
+	FollowerCPU  float64
 }
 
 // measure makes changes one after another.
-func (f *fan) measure(ctx context.Context, p *process.Publisher, environment string, changes int) (fanOut, error) {
+func (f *fan) measure(ctx context.Context, p *process.Publisher, environment string, changes int) (Measured, error) {
 	publisherBefore, followersBefore, err := usedCPU(p)
 	if err != nil {
-		return fanOut{}, err
+		return Measured{}, err
 	}
-	var m fanOut
+	var m Measured
 	match := ""
-	for i := range changes + warmUp {
+	for i := range changes + WarmUp {
 		var took time.Duration
 		if took, match, err = f.change(ctx, p, environment, match, i); err != nil {
-			return fanOut{}, err
+			return Measured{}, err
 		}
-		if i >= warmUp {
-			m.times = append(m.times, took)
+		if i >= WarmUp {
+			m.Times = append(m.Times, took)
 		}
-		pause(i)
+		Pause(i)
 	}
 	publisher, followers, err := usedCPU(p)
-	deliveries := float64((changes + warmUp) * len(f.followers))
-	m.publisherCPU = float64((publisher - publisherBefore).Microseconds()) / deliveries
-	m.followerCPU = float64((followers - followersBefore).Microseconds()) / deliveries
+	deliveries := float64((changes + WarmUp) * len(f.followers))
+	m.PublisherCPU = float64((publisher - publisherBefore).Microseconds()) / deliveries
+	m.FollowerCPU = float64((followers - followersBefore).Microseconds()) / deliveries
 	return m, err
 }
 
@@ -120,7 +154,7 @@ func (f *fan) measure(ctx context.Context, p *process.Publisher, environment str
 func (f *fan) change(ctx context.Context, p *process.Publisher, environment, match string, i int) (time.Duration, string, error) {
 	f.missing.Store(int64(len(f.followers)))
 	start := time.Now()
-	match, err := p.PutFlag(ctx, environment, flagKey, match, doc(i))
+	match, err := p.PutFlag(ctx, environment, Key, match, Document(i))
 	if err != nil {
 		return 0, "", err
 	}

@@ -1,0 +1,98 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/flagside/flagside/bench/http/load"
+	"github.com/flagside/flagside/internal/process"
+)
+
+// sample is what one server did in one scenario in one round.
+type sample struct {
+	perSecond float64 // answers
+	cpu       float64 // seconds of processor time for a million answers
+	busy      float64 // share of the time in which the server had its core
+	p50       float64 // in microseconds
+	p99       float64
+	p999      float64
+	resident  float64 // in MB, at the end
+}
+
+const (
+	million     = 1e6
+	megabyte    = 1e6
+	microsecond = 1e3 // in nanoseconds
+)
+
+// amount says how much is measured in each visit.
+type amount struct {
+	warmUp, measured time.Duration
+	connections      int
+}
+
+// drive asks a server, of which the process is known, for a time.
+func drive(ctx context.Context, p load.Plan, pid int, a amount, rate float64) (sample, error) {
+	p.Connections = a.connections
+	s, err := load.Open(p)
+	if err != nil {
+		return sample{}, err
+	}
+	found, err := driveSession(ctx, s, pid, a, rate)
+	return found, errors.Join(err, s.Close())
+}
+
+func driveSession(ctx context.Context, s *load.Session, pid int, a amount, rate float64) (sample, error) {
+	if _, err := s.Run(ctx, a.warmUp, rate); err != nil {
+		return sample{}, fmt.Errorf("warm-up: %w", err)
+	}
+	before, err := usedCPU(pid)
+	if err != nil {
+		return sample{}, err
+	}
+	r, err := s.Run(ctx, a.measured, rate)
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := usedCPU(pid)
+	if err != nil {
+		return sample{}, err
+	}
+	if r.Answers == 0 {
+		return sample{}, errors.New("nothing was answered")
+	}
+	resident, err := process.ResidentBytes(pid)
+	return newSample(r.Latency, r.Took, after-before, resident), err
+}
+
+// newSample returns the sample of answers whose times are known.
+func newSample(latency *hdrhistogram.Histogram, took, used time.Duration, resident int64) sample {
+	answers := float64(latency.TotalCount())
+	return sample{
+		perSecond: answers / took.Seconds(),
+		cpu:       used.Seconds() / answers * million,
+		busy:      used.Seconds() / took.Seconds(),
+		p50:       float64(latency.ValueAtQuantile(50)) / microsecond,
+		p99:       float64(latency.ValueAtQuantile(99)) / microsecond,
+		p999:      float64(latency.ValueAtQuantile(99.9)) / microsecond,
+		resident:  float64(resident) / megabyte,
+	}
+}
+
+// usedCPU returns the processor time that any process has used, to the nanosecond. Its clock has the number of the process turned over, and the kind of
+// clock in the last three bits (clock_getcpuclockid).
+func usedCPU(pid int) (time.Duration, error) {
+	const scheduled = 2
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid)<<3|scheduled, &t); err != nil {
+		return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
+	}
+	return time.Duration(t.Nano()), nil
+}
