@@ -40,7 +40,7 @@ func (o *options) measureAll(ctx context.Context, site measure.Site, scenarios [
 	if err != nil {
 		return err
 	}
-	w, err := newWorld(ctx, site, core)
+	w, err := newWorld(ctx, site, core, environments(append(starting(), scenarios...)))
 	defer w.close()
 	if err != nil {
 		return err
@@ -96,21 +96,24 @@ type started struct {
 	memory10k, memory100 float64 // MB, without any request so far
 }
 
+// starting returns what sidecars serve whose starts are measured.
+func starting() []scenario { return []scenario{{Flags: 25}, {Flags: 10_000}, {Flags: 100_000}} }
+
 func (w *world) measureStarts(ctx context.Context, runs int) (s started, err error) {
-	if s.idle, _, err = w.start(ctx, 25, runs); err != nil {
+	like := starting()
+	if s.idle, _, err = w.start(ctx, like[0], runs); err != nil {
 		return s, err
 	}
-	if s.memory10k, s.ready10k, err = w.start(ctx, 10_000, runs); err != nil {
+	if s.memory10k, s.ready10k, err = w.start(ctx, like[1], runs); err != nil {
 		return s, err
 	}
-	s.memory100, s.ready100k, err = w.start(ctx, 100_000, runs)
+	s.memory100, s.ready100k, err = w.start(ctx, like[2], runs)
 	return s, err
 }
 
-// start returns the medians of several starts with so many flags: memory in MB, and the time until ready in ms.
-func (w *world) start(ctx context.Context, flags, runs int) (memory, ready float64, err error) {
-	like := scenario{Flags: flags}
-	if err := w.prepare(ctx, like.environment(), flags); err != nil {
+// start returns the medians of several starts: memory in MB, and the time until ready in ms.
+func (w *world) start(ctx context.Context, like scenario, runs int) (memory, ready float64, err error) {
+	if err := w.prepare(ctx, like.environment(), like.Flags); err != nil {
 		return 0, 0, err
 	}
 	place := starts.Place{Binaries: w.Binaries, Environment: like.environment(), NATS: w.publisher.NATS, TrustFile: filepath.Join(w.Keys(), "trust"), Core: w.core}
@@ -118,7 +121,7 @@ func (w *world) start(ctx context.Context, flags, runs int) (memory, ready float
 	for range runs {
 		took, size, err := place.Measure(ctx, w.dataDir(like.environment()))
 		if err != nil {
-			return 0, 0, fmt.Errorf("start with %d flags: %w", flags, err)
+			return 0, 0, fmt.Errorf("start with %d flags: %w", like.Flags, err)
 		}
 		times = append(times, float64(took)/float64(time.Millisecond))
 		sizes = append(sizes, float64(size)/megabyte)

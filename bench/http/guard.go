@@ -79,7 +79,7 @@ func measureCosts(ctx context.Context, site measure.Site) (costs, error) {
 	if err != nil && !errors.Is(err, cores.ErrOne) { // processor time can be compared on one core, too
 		return costs{}, err
 	}
-	w, err := newWorld(ctx, site, core)
+	w, err := newWorld(ctx, site, core, environments(scenarios))
 	defer w.close()
 	if err != nil {
 		return costs{}, err

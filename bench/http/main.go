@@ -150,7 +150,7 @@ func (o *options) measure(ctx context.Context, site measure.Site, scenarios []sc
 	if err != nil {
 		return err
 	}
-	w, err := newWorld(ctx, site, core)
+	w, err := newWorld(ctx, site, core, environments(scenarios))
 	defer w.close()
 	if err != nil {
 		return err
@@ -180,4 +180,13 @@ func (w *world) measureScenarios(ctx context.Context, scenarios []scenario, othe
 	}
 	warn(os.Stderr, others, w.core)
 	return w.measureRounds(ctx, os.Stderr, all, others, rounds, much)
+}
+
+// environments returns those that scenarios need, and how many flags each has.
+func environments(scenarios []scenario) map[string]int {
+	all := make(map[string]int)
+	for _, s := range scenarios {
+		all[s.environment()] = s.Flags
+	}
+	return all
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/flagside/flagside/bench/cores"
 	"github.com/flagside/flagside/bench/http/load"
 	"github.com/flagside/flagside/bench/measure"
-	"github.com/flagside/flagside/bench/populate"
 	"github.com/flagside/flagside/internal/process"
 )
 
@@ -23,12 +22,13 @@ type world struct {
 	core      cores.Core
 	constant  string // the program
 	publisher *process.Publisher
-	filled    map[string]bool // environments
+	followed  map[string]bool // environments that have their flags
 }
 
-// newWorld starts the publisher. The caller closes what it returns, also with an error.
-func newWorld(ctx context.Context, site measure.Site, core cores.Core) (*world, error) {
-	w := &world{Site: site, core: core, constant: filepath.Join(site.Dir, "constant"), filled: make(map[string]bool)}
+// newWorld starts a publisher whose environments follow files, once they are created, and have so many flags then. The caller closes what it returns, also
+// with an error.
+func newWorld(ctx context.Context, site measure.Site, core cores.Core, environments map[string]int) (*world, error) {
+	w := &world{Site: site, core: core, constant: filepath.Join(site.Dir, "constant"), followed: make(map[string]bool)}
 	if err := process.BuildProgram(ctx, "bench/http/constant", w.constant); err != nil {
 		return w, err
 	}
@@ -36,7 +36,15 @@ func newWorld(ctx context.Context, site measure.Site, core cores.Core) (*world, 
 	if err != nil {
 		return w, err
 	}
-	w.publisher, err = w.StartPublisher(ctx, filepath.Join(site.Dir, "log"), addresses[0], addresses[1])
+	options := []string{"--data-dir", filepath.Join(site.Dir, "log"), "--nats-addr", addresses[1]}
+	for name, flags := range environments {
+		file := filepath.Join(site.Dir, name+".json")
+		if err := os.WriteFile(file, flagFile(flags), 0o600); err != nil {
+			return w, err
+		}
+		options = append(options, "--source", name+"="+file)
+	}
+	w.publisher, err = w.StartPublisherWith(ctx, addresses[0], addresses[1], options...)
 	return w, err
 }
 
@@ -47,11 +55,11 @@ func (w *world) close() {
 }
 
 // patience is how long a program may take to be ready, or to end in order.
-const patience = 2 * time.Minute
+const patience = 10 * time.Minute
 
-// prepare makes an environment with flags, and the files of a sidecar that has followed it.
+// prepare creates an environment with flags, and the files of a sidecar that has followed it.
 func (w *world) prepare(ctx context.Context, environment string, flags int) error {
-	if w.filled[environment] {
+	if w.followed[environment] {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -59,19 +67,34 @@ func (w *world) prepare(ctx context.Context, environment string, flags int) erro
 	if err := w.CreateEnvironment(ctx, w.publisher.Admin, environment); err != nil {
 		return err
 	}
-	client, err := w.publisher.API()
-	if err != nil {
-		return err
-	}
-	if _, err := populate.Fill(ctx, client, environment, flagFile(flags), w.Keys()); err != nil {
-		return fmt.Errorf("%s: %w", environment, err)
-	}
 	s, err := w.startSidecar(ctx, environment, "--ready-when", "live")
 	if err != nil {
 		return err
 	}
-	w.filled[environment] = true
+	defer s.Kill()
+	if err := s.awaitFlags(ctx, flags); err != nil {
+		return fmt.Errorf("%s: %w\n%s", environment, err, w.publisher.Output())
+	}
+	w.followed[environment] = true
 	return s.Stop(patience)
+}
+
+// awaitFlags waits until the sidecar serves so many flags.
+func (s *sidecar) awaitFlags(ctx context.Context, want int) error {
+	for {
+		status, err := s.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if have, ok := status["flags"].(float64); ok && int(have) == want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it has %v of %d flags: %w", status["flags"], want, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // dataDir is where sidecars of an environment keep what they know.
