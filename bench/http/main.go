@@ -165,6 +165,11 @@ func (o *options) measure(ctx context.Context, site measure.Site, scenarios []sc
 
 // measureScenarios prepares the scenarios and measures them.
 func (w *world) measureScenarios(ctx context.Context, scenarios []scenario, others []peer, rounds int, much amount) (*results, error) {
+	for _, p := range others {
+		if err := p.check(scenarios); err != nil {
+			return nil, err
+		}
+	}
 	var all []*asked
 	for _, s := range scenarios {
 		a, err := w.ready(ctx, s)
@@ -172,11 +177,6 @@ func (w *world) measureScenarios(ctx context.Context, scenarios []scenario, othe
 			return nil, fmt.Errorf("scenario %s: %w", s.Name, err)
 		}
 		all = append(all, a)
-	}
-	for _, p := range others {
-		if err := p.check(all); err != nil {
-			return nil, err
-		}
 	}
 	warn(os.Stderr, others, w.core)
 	return w.measureRounds(ctx, os.Stderr, all, others, rounds, much)

@@ -85,25 +85,35 @@ func (p peer) answers(s *scenario) bool {
 }
 
 // check asks the peer everything that it will be asked, so that what it does not have is said before anything is measured.
-func (p peer) check(all []*asked) error {
-	asked := 0
-	for _, a := range all {
-		if !p.answers(&a.scenario) {
+func (p peer) check(scenarios []scenario) error {
+	checked := 0
+	for _, s := range scenarios {
+		if !p.answers(&s) {
 			continue
 		}
-		asked++
-		with, err := p.requests(a)
-		if err == nil {
-			_, err = with.tryAll(p.target)
-		}
-		if err != nil {
-			return fmt.Errorf("peer %s, scenario %s: %w; it must have the flags that --flag-file writes", p.name, a.Name, err)
+		checked++
+		if err := p.try(s); err != nil {
+			return fmt.Errorf("peer %s, scenario %s: %w; it must have the flags that --flag-file %d writes", p.name, s.Name, err, s.Flags)
 		}
 	}
-	if asked == 0 {
+	if checked == 0 {
 		return fmt.Errorf("peer %s: none of the scenarios is OFREP over %s", p.name, p.target.Network)
 	}
 	return nil
+}
+
+// try asks the peer everything of one scenario.
+func (p peer) try(s scenario) error {
+	requests, err := s.requests("")
+	if err != nil {
+		return err
+	}
+	with, err := p.requests(&asked{scenario: s, requests: requests})
+	if err != nil {
+		return err
+	}
+	_, err = with.tryAll(p.target)
+	return err
 }
 
 // requests returns the scenario with the requests for the peer, whose ETag is another one.

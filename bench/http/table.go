@@ -51,5 +51,9 @@ func (a *asked) about() string {
 	if a.Ask == askStream {
 		loop = "one change after the other"
 	}
-	return fmt.Sprintf("%s (%d flags in all, %s, %s, %s)", a.About, a.Flags, strings.ToUpper(a.Protocol[:1])+a.Protocol[1:], a.Network, loop)
+	return fmt.Sprintf("%s (%d flags in all, %s, %s, %s)", a.About, a.Flags, protocolNames()[a.Protocol], a.Network, loop)
+}
+
+func protocolNames() map[string]string {
+	return map[string]string{overOFREP: "OFREP", overGRPC: "gRPC", overConnect: "Connect"}
 }
