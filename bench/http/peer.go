@@ -51,6 +51,9 @@ func (p peers) parse() ([]peer, error) {
 		if err != nil || pid <= 0 {
 			return nil, fmt.Errorf("--pid %s: not the number of a process", p.pids[i])
 		}
+		if _, err := usedCPU(pid); err != nil {
+			return nil, fmt.Errorf("--pid %d: %w", pid, err)
+		}
 		all = append(all, peer{name, target, pid})
 	}
 	return all, nil

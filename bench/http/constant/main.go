@@ -39,14 +39,17 @@ func run(network, address, file string) error {
 	if err != nil {
 		return err
 	}
-	server := fasthttp.Server{
-		Handler:               answer.handle,
+	return newServer(answer).Serve(l)
+}
+
+func newServer(a *answer) *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:               a.handle,
 		NoDefaultServerHeader: true,
 		NoDefaultDate:         true,
 		NoDefaultContentType:  true,
 		ReadBufferSize:        16 << 10, // as the sidecar's
 	}
-	return server.Serve(l)
 }
 
 // answer is what every request gets.

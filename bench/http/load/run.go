@@ -59,7 +59,7 @@ func (r *run) step() error {
 	if err := r.send(); err != nil {
 		return err
 	}
-	n, err := unix.EpollWait(r.poller, r.events, r.pause())
+	n, err := r.wait()
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return err
 	}
@@ -76,6 +76,24 @@ func (r *run) step() error {
 		return fmt.Errorf("%s after the end %d requests have no answer, and %d of %d were sent: the server cannot keep up", late.Round(time.Second), r.begun-r.answers, r.begun, r.planned)
 	}
 	return nil
+}
+
+// impatience is how long events are asked for before the thread sleeps until there are some. A busy server answers so soon, and need not wake what
+// asks it: that would cost it as much as a part of the answer.
+const impatience = 20 * time.Microsecond
+
+// wait waits for events.
+func (r *run) wait() (events int, err error) {
+	pause := r.pause()
+	for begin := time.Now(); ; {
+		n, err := unix.EpollWait(r.poller, r.events, 0)
+		if n != 0 || err != nil || pause == 0 {
+			return n, err
+		}
+		if time.Since(begin) > impatience {
+			return unix.EpollWait(r.poller, r.events, pause)
+		}
+	}
 }
 
 // send starts the requests that are due, as far as connections are idle.
