@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients contracts sinks manifest examples bench-writes fleet walkthrough image compose chart gateway cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-full bench-guard bench-go bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients contracts sinks manifest examples bench-writes fleet walkthrough image compose chart gateway cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -45,7 +45,17 @@ soak: ## the tests with their long loops, and every fuzz target for SOAKFUZZ (10
 	FLAGSIDE_SOAK=1 $(GO) test -count=1 -timeout 60m ./...
 	build/fuzz.sh $(SOAKFUZZ)
 
-bench: ## the benchmarks that match BENCH, COUNT times
+bench: ## a sidecar beside the limit: what answers, starts, memory, fan-out and writes cost, in ten minutes on two cores (docs/benchmarks.md)
+	$(GO) run ./bench/http
+
+bench-full: ## the same with all scenarios and 100,000 flags; then beside other servers, if PEERS="--peer name=URL --pid PID" names some
+	$(GO) run ./bench/http --full
+	$(if $(PEERS),$(GO) run ./bench/http $(PEERS))
+
+bench-guard: ## fails if an answer costs much more than it did, compared with the limit; half a minute, on any machine
+	$(GO) run ./bench/http --guard
+
+bench-go: ## the Go benchmarks that match BENCH, COUNT times
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
 
 bench-eval: ## evaluation beside that of the flagd daemon

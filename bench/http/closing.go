@@ -40,7 +40,7 @@ func (o *options) measureAll(ctx context.Context, site measure.Site, scenarios [
 	if err != nil {
 		return err
 	}
-	w, err := newWorld(ctx, site, core, environments(append(starting(), scenarios...)))
+	w, err := newWorld(ctx, site, core, environments(scenarios))
 	defer w.close()
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (o *options) measureAll(ctx context.Context, site measure.Site, scenarios [
 	if err != nil {
 		return err
 	}
-	started, err := w.measureStarts(ctx, o.rounds)
+	started, err := measureStarts(ctx, site, core, o.rounds)
 	if err != nil {
 		return err
 	}
@@ -91,37 +91,40 @@ func closing(r *results, s started, shared shared, binary float64) []figures.Fig
 
 // started is what the starts of sidecars took from their disks, on one core.
 type started struct {
-	idle                 float64 // MB, with 25 flags
-	ready10k, ready100k  float64 // ms
-	memory10k, memory100 float64 // MB, without any request so far
+	idle                  float64 // MB, with 25 flags
+	ready10k, ready100k   float64 // ms
+	memory10k, memory100k float64 // MB, without any request so far
 }
 
-// starting returns what sidecars serve whose starts are measured.
-func starting() []scenario { return []scenario{{Flags: 25}, {Flags: 10_000}, {Flags: 100_000}} }
-
-func (w *world) measureStarts(ctx context.Context, runs int) (s started, err error) {
-	like := starting()
-	if s.idle, _, err = w.start(ctx, like[0], runs); err != nil {
+func measureStarts(ctx context.Context, site measure.Site, core cores.Core, runs int) (s started, err error) {
+	if s.idle, _, err = start(ctx, site, core, 25, runs); err != nil {
 		return s, err
 	}
-	if s.memory10k, s.ready10k, err = w.start(ctx, like[1], runs); err != nil {
+	if s.memory10k, s.ready10k, err = start(ctx, site, core, 10_000, runs); err != nil {
 		return s, err
 	}
-	s.memory100, s.ready100k, err = w.start(ctx, like[2], runs)
+	s.memory100k, s.ready100k, err = start(ctx, site, core, 100_000, runs)
 	return s, err
 }
 
-// start returns the medians of several starts: memory in MB, and the time until ready in ms.
-func (w *world) start(ctx context.Context, like scenario, runs int) (memory, ready float64, err error) {
-	if err := w.prepare(ctx, like.environment(), like.Flags); err != nil {
+// start returns the medians of several starts with so many flags: memory in MB, and the time until ready in ms.
+func start(ctx context.Context, site measure.Site, core cores.Core, flags, runs int) (memory, ready float64, err error) {
+	dir := filepath.Join(site.Dir, fmt.Sprintf("start-%d", flags))
+	publisher, place, err := starts.Publish(ctx, site.Binaries, dir, flagFile(flags), flags, core)
+	if publisher != nil {
+		defer publisher.Kill()
+	}
+	if err != nil {
 		return 0, 0, err
 	}
-	place := starts.Place{Binaries: w.Binaries, Environment: like.environment(), NATS: w.publisher.NATS, TrustFile: filepath.Join(w.Keys(), "trust"), Core: w.core}
 	var times, sizes []float64
-	for range runs {
-		took, size, err := place.Measure(ctx, w.dataDir(like.environment()))
+	for run := range 1 + runs {
+		took, size, err := place.Measure(ctx, dir+"-sidecar")
 		if err != nil {
-			return 0, 0, fmt.Errorf("start with %d flags: %w", like.Flags, err)
+			return 0, 0, fmt.Errorf("start with %d flags: %w", flags, err)
+		}
+		if run == 0 {
+			continue // it had nothing on its disk
 		}
 		times = append(times, float64(took)/float64(time.Millisecond))
 		sizes = append(sizes, float64(size)/megabyte)
@@ -133,7 +136,7 @@ func (s started) print() {
 	fmt.Printf("\nfrom the start of the process to ready, from disk, on one core; and resident memory after %s, before any request\n", starts.Settle)
 	fmt.Printf("  %-14s %8s    %6.1f MB\n", "25 flags", "", s.idle)
 	fmt.Printf("  %-14s %5.0f ms    %6.1f MB\n", "10,000 flags", s.ready10k, s.memory10k)
-	fmt.Printf("  %-14s %5.0f ms    %6.1f MB\n", "100,000 flags", s.ready100k, s.memory100)
+	fmt.Printf("  %-14s %5.0f ms    %6.1f MB\n", "100,000 flags", s.ready100k, s.memory100k)
 }
 
 // shared is what is measured on all cores.

@@ -163,11 +163,11 @@ func (s *scenario) environment() string {
 
 // requests returns what is sent; etag is that of the last answer to a bulk request.
 func (s *scenario) requests(etag string) ([]load.Request, error) {
-	switch {
-	case s.Protocol == overGRPC:
+	switch s.Protocol {
+	case overGRPC:
 		message, err := resolveBoolean(askStatic)
 		return []load.Request{load.GRPC(resolveBooleanMethod, message)}, err
-	case s.Protocol == overConnect:
+	case overConnect:
 		return []load.Request{load.HTTP("POST", resolveBooleanMethod, `{"flagKey":"`+askStatic+`","context":`+someContext+`}`)}, nil
 	}
 	switch s.Ask {

@@ -72,29 +72,11 @@ func (w *world) prepare(ctx context.Context, environment string, flags int) erro
 		return err
 	}
 	defer s.Kill()
-	if err := s.awaitFlags(ctx, flags); err != nil {
+	if err := s.AwaitFlags(ctx, flags); err != nil {
 		return fmt.Errorf("%s: %w\n%s", environment, err, w.publisher.Output())
 	}
 	w.followed[environment] = true
 	return s.Stop(patience)
-}
-
-// awaitFlags waits until the sidecar serves so many flags.
-func (s *sidecar) awaitFlags(ctx context.Context, want int) error {
-	for {
-		status, err := s.Status(ctx)
-		if err != nil {
-			return err
-		}
-		if have, ok := status["flags"].(float64); ok && int(have) == want {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("it has %v of %d flags: %w", status["flags"], want, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 // dataDir is where sidecars of an environment keep what they know.

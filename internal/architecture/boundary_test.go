@@ -226,8 +226,12 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 			"sync/internal/jetstream", "sync/queue", "internal/publisher/natsserver", "internal/natstest", "internal/attacks",
 			"bench/failover", // which compares with the servers alone
 		},
-		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep", "internal/sidecar/gate"}, // the rest is net/http
-		"connectrpc.com":              {"internal/sidecar/flagd", "internal/sidecar/gate"},
+		"github.com/valyala/fasthttp": {
+			"internal/sidecar/ofrep", "internal/sidecar/gate", // the rest is net/http
+			"bench/http/constant", // the limit that they are compared with
+		},
+		"github.com/HdrHistogram": {"bench/http", "bench/http/load"},
+		"connectrpc.com":          {"internal/sidecar/flagd", "internal/sidecar/gate"},
 		// Only publishers export usage; e2e reads what they wrote.
 		"github.com/parquet-go":             {"internal/publisher/usage/sinks/columns"},
 		"github.com/minio":                  {"internal/publisher/usage/sinks/objects"},

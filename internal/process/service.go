@@ -189,6 +189,24 @@ func (s *Sidecar) AwaitReady(ctx context.Context) error {
 	return s.await(ctx, "http://"+s.Management+"/readyz")
 }
 
+// AwaitFlags waits until the sidecar serves so many flags.
+func (s *Sidecar) AwaitFlags(ctx context.Context, want int) error {
+	for {
+		status, err := s.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if have, ok := status["flags"].(float64); ok && int(have) == want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the sidecar has %v of %d flags: %w", status["flags"], want, context.Cause(ctx))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // Answer is what a sidecar says about a flag.
 type Answer struct {
 	HTTPStatus int             `json:"-"`

@@ -151,6 +151,7 @@ func (h *http2Connection) frame(frame []byte) (complete bool, err error) {
 		}
 	case http2.FrameGoAway:
 		return false, fmt.Errorf("the server ends the connection: %q", shortened(payload))
+	default: // windows and priorities, which do not matter here
 	}
 	return false, nil
 }
