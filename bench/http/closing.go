@@ -49,7 +49,7 @@ func (o *options) measureAll(ctx context.Context, site measure.Site, scenarios [
 	if err != nil {
 		return err
 	}
-	started, err := measureStarts(ctx, site, core, o.rounds)
+	started, err := w.measureStarts(ctx, o.rounds)
 	if err != nil {
 		return err
 	}
@@ -96,35 +96,30 @@ type started struct {
 	memory10k, memory100k float64 // MB, without any request so far
 }
 
-func measureStarts(ctx context.Context, site measure.Site, core cores.Core, runs int) (s started, err error) {
-	if s.idle, _, err = start(ctx, site, core, 25, runs); err != nil {
+func (w *world) measureStarts(ctx context.Context, runs int) (s started, err error) {
+	if s.idle, _, err = w.start(ctx, scenario{Flags: 25}, runs); err != nil {
 		return s, err
 	}
-	if s.memory10k, s.ready10k, err = start(ctx, site, core, 10_000, runs); err != nil {
+	if s.memory10k, s.ready10k, err = w.start(ctx, scenario{Flags: 10_000}, runs); err != nil {
 		return s, err
 	}
-	s.memory100k, s.ready100k, err = start(ctx, site, core, 100_000, runs)
+	s.memory100k, s.ready100k, err = w.start(ctx, scenario{Flags: 100_000}, runs)
 	return s, err
 }
 
-// start returns the medians of several starts with so many flags: memory in MB, and the time until ready in ms.
-func start(ctx context.Context, site measure.Site, core cores.Core, flags, runs int) (memory, ready float64, err error) {
-	dir := filepath.Join(site.Dir, fmt.Sprintf("start-%d", flags))
-	publisher, place, err := starts.Publish(ctx, site.Binaries, dir, flagFile(flags), flags, core)
-	if publisher != nil {
-		defer publisher.Kill()
-	}
-	if err != nil {
+// start returns the medians of several starts with the flags of a scenario: memory in MB, and the time until ready in ms.
+func (w *world) start(ctx context.Context, like scenario, runs int) (memory, ready float64, err error) {
+	if err := w.prepare(ctx, like.environment(), like.Flags); err != nil {
 		return 0, 0, err
 	}
+	place := starts.Place{
+		Binaries: w.Binaries, Environment: like.environment(), NATS: w.nats(like.environment()), TrustFile: filepath.Join(w.Keys(), "trust"), Core: w.core,
+	}
 	var times, sizes []float64
-	for run := range 1 + runs {
-		took, size, err := place.Measure(ctx, dir+"-sidecar")
+	for range runs {
+		took, size, err := place.Measure(ctx, w.dataDir(like.environment()))
 		if err != nil {
-			return 0, 0, fmt.Errorf("start with %d flags: %w", flags, err)
-		}
-		if run == 0 {
-			continue // it had nothing on its disk
+			return 0, 0, fmt.Errorf("start with %d flags: %w", like.Flags, err)
 		}
 		times = append(times, float64(took)/float64(time.Millisecond))
 		sizes = append(sizes, float64(size)/megabyte)

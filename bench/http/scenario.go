@@ -101,6 +101,8 @@ func (s *scenario) complete(all []scenario) error {
 		return fmt.Errorf("of: %q is no scenario, and a share needs one", s.Of)
 	case s.Share > 0 && (!named(all, s.Of).Limit || named(all, s.Of).Share > 0):
 		return fmt.Errorf("of: %q is no closed loop with a limit", s.Of)
+	case s.Changes > 0 && s.Flags > mostFollowed:
+		return fmt.Errorf("changes: an environment of more than %d flags has no log", mostFollowed)
 	case s.Ask == askStream && (s.Streams < 1 || s.Changes <= 0 || s.Limit):
 		return errors.New("streams need a number of streams and a rate of changes, and have no limit")
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/bench/cores"
 	"github.com/flagside/flagside/bench/http/load"
 	"github.com/flagside/flagside/bench/measure"
+	"github.com/flagside/flagside/bench/snapshot"
 	"github.com/flagside/flagside/internal/process"
 )
 
@@ -22,13 +23,18 @@ type world struct {
 	core      cores.Core
 	constant  string // the program
 	publisher *process.Publisher
-	followed  map[string]bool // environments that have their flags
+	followed  map[string]bool   // environments that have their flags
+	apart     map[string]string // of which there is no log, each with an address where none is served
 }
+
+// mostFollowed is how many flags an environment may have that is written flag by flag. A larger one is a snapshot on the disk of its sidecar, which looks for
+// its log in vain.
+const mostFollowed = 10_000
 
 // newWorld starts a publisher whose environments follow files, once they are created, and have so many flags then. The caller closes what it returns, also
 // with an error.
 func newWorld(ctx context.Context, site measure.Site, core cores.Core, environments map[string]int) (*world, error) {
-	w := &world{Site: site, core: core, constant: filepath.Join(site.Dir, "constant"), followed: make(map[string]bool)}
+	w := &world{Site: site, core: core, constant: filepath.Join(site.Dir, "constant"), followed: make(map[string]bool), apart: make(map[string]string)}
 	if err := process.BuildProgram(ctx, "bench/http/constant", w.constant); err != nil {
 		return w, err
 	}
@@ -38,6 +44,9 @@ func newWorld(ctx context.Context, site measure.Site, core cores.Core, environme
 	}
 	options := []string{"--data-dir", filepath.Join(site.Dir, "log"), "--nats-addr", addresses[1]}
 	for name, flags := range environments {
+		if flags > mostFollowed {
+			continue
+		}
 		file := filepath.Join(site.Dir, name+".json")
 		if err := os.WriteFile(file, flagFile(flags), 0o600); err != nil {
 			return w, err
@@ -64,10 +73,14 @@ func (w *world) prepare(ctx context.Context, environment string, flags int) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := w.CreateEnvironment(ctx, w.publisher.Admin, environment); err != nil {
+	create := w.create
+	if flags > mostFollowed {
+		create = w.createApart
+	}
+	if err := create(ctx, environment, flags); err != nil {
 		return err
 	}
-	s, err := w.startSidecar(ctx, environment, "--ready-when", "live")
+	s, err := w.startSidecar(ctx, environment)
 	if err != nil {
 		return err
 	}
@@ -77,6 +90,36 @@ func (w *world) prepare(ctx context.Context, environment string, flags int) erro
 	}
 	w.followed[environment] = true
 	return s.Stop(patience)
+}
+
+// create creates an environment, which follows its file then.
+func (w *world) create(ctx context.Context, environment string, _ int) error {
+	return w.CreateEnvironment(ctx, w.publisher.Admin, environment)
+}
+
+// createApart writes the disk of a sidecar of an environment that has no log.
+func (w *world) createApart(_ context.Context, environment string, flags int) error {
+	addresses, err := process.FreeAddresses(1)
+	if err != nil {
+		return err
+	}
+	w.apart[environment] = addresses[0]
+	content, err := snapshot.Of(environment, flagFile(flags), w.Keys())
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(w.dataDir(environment), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(w.dataDir(environment), environment+".snapshot"), content, 0o600)
+}
+
+// nats returns where the sidecar of an environment looks for its log.
+func (w *world) nats(environment string) string {
+	if address := w.apart[environment]; address != "" {
+		return address
+	}
+	return w.publisher.NATS
 }
 
 // dataDir is where sidecars of an environment keep what they know.
@@ -93,17 +136,17 @@ type sidecar struct {
 
 // startSidecar runs the sidecar of an environment as it is released, with everything on that is on by default, and waits until it is ready. It starts from
 // its disk, if it ran before.
-func (w *world) startSidecar(ctx context.Context, environment string, more ...string) (*sidecar, error) {
+func (w *world) startSidecar(ctx context.Context, environment string) (*sidecar, error) {
 	addresses, err := process.FreeAddresses(4)
 	if err != nil {
 		return nil, err
 	}
 	s := &sidecar{unix: filepath.Join(w.Dir, "ofrep.sock"), flagd: addresses[2]}
-	args := append([]string{
-		"--environment", environment, "--nats", "nats://" + w.publisher.NATS, "--trust-file", filepath.Join(w.Keys(), "trust"),
+	args := []string{
+		"--environment", environment, "--nats", "nats://" + w.nats(environment), "--trust-file", filepath.Join(w.Keys(), "trust"),
 		"--data-dir", w.dataDir(environment), "--ofrep-addr", addresses[0], "--ofrep-addr", "unix:" + s.unix, "--management-addr", addresses[1],
 		"--flagd-addr", s.flagd, "--flagd-sync-addr", addresses[3],
-	}, more...)
+	}
 	err = w.core.Start(func() error {
 		p, err := process.Start(w.Binaries.Sidecar, args...)
 		s.Sidecar = &process.Sidecar{Process: p, OFREP: addresses[0], Management: addresses[1]}

@@ -19,7 +19,10 @@ import (
 	"github.com/flagside/flagside/internal/process"
 )
 
-const megabyte = 1e6
+const (
+	environment = "bench"
+	megabyte    = 1e6
+)
 
 func main() {
 	flags := flag.Int("flags", 10_000, "how many flags the environment has")
@@ -32,23 +35,52 @@ func main() {
 type bench struct {
 	measure.Site
 
-	place starts.Place
+	nats string
 }
 
 func run(ctx context.Context, site measure.Site, flags, runs int) error {
-	publisher, place, err := starts.Publish(ctx, site.Binaries, filepath.Join(site.Dir, "log"), flagset.Generate(flags, 1), flags, cores.Any)
+	b := bench{Site: site}
+	publisher, err := b.publish(ctx, flags)
 	if publisher != nil {
 		defer publisher.Kill()
 	}
 	if err != nil {
 		return err
 	}
-	b := bench{Site: site, place: place}
 	idle, err := b.idle(ctx)
 	if err != nil {
 		return err
 	}
 	return b.report(ctx, flags, runs, idle)
+}
+
+// logDir is where the publisher keeps the log, and the keys that it makes.
+func (b *bench) logDir() string { return filepath.Join(b.Dir, "log") }
+
+// place is where sidecars start that trust the publisher.
+func (b *bench) place() starts.Place {
+	return starts.Place{Binaries: b.Binaries, Environment: environment, NATS: b.nats, TrustFile: filepath.Join(b.logDir(), "trust"), Core: cores.Any}
+}
+
+// publish starts a publisher that holds the flags.
+func (b *bench) publish(ctx context.Context, flags int) (*process.Process, error) {
+	file := filepath.Join(b.Dir, "flags.json")
+	if err := os.WriteFile(file, flagset.Generate(flags, 1), 0o600); err != nil {
+		return nil, err
+	}
+	addresses, err := process.FreeAddresses(4)
+	if err != nil {
+		return nil, err
+	}
+	b.nats = addresses[3]
+	p, err := process.Start(b.Flagside, "dev", "--environment", environment,
+		"--ofrep-addr", addresses[0], "--management-addr", addresses[1], "--flagd-addr", "off", "--flagd-sync-addr", "off",
+		"--admin-addr", addresses[2], "--nats-addr", b.nats, "--data-dir", b.logDir(), file)
+	if err != nil {
+		return nil, err
+	}
+	ready := process.Sidecar{Process: p, Management: addresses[1]}
+	return p, ready.AwaitReady(ctx)
 }
 
 // idle returns the memory of a sidecar that never had a ruleset: it finds no server.
@@ -57,7 +89,7 @@ func (b *bench) idle(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s, err := b.place.Sidecar(addresses[0], "")
+	s, err := b.place().Sidecar(addresses[0], "")
 	if err != nil {
 		return 0, err
 	}
@@ -78,7 +110,7 @@ func (b *bench) report(ctx context.Context, flags, runs int, idle int64) error {
 	for i := range runs {
 		dataDir := filepath.Join(b.Dir, fmt.Sprintf("sidecar-%d", i))
 		for _, times := range []*figures.Durations{&fromLog, &fromDisk} {
-			ready, bytes, err := b.place.Measure(ctx, dataDir)
+			ready, bytes, err := b.place().Measure(ctx, dataDir)
 			if err != nil {
 				return err
 			}

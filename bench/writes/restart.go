@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/bench/snapshot"
 	"github.com/flagside/flagside/examples/flagset"
 	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
-	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -83,11 +81,11 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 	if err != nil {
 		return 0, err
 	}
-	snapshot, err := snapshotOf(flagset.Generate(flags, 1), b.Keys())
+	whole, err := snapshot.Of(environment, flagset.Generate(flags, 1), b.Keys())
 	if err != nil {
 		return 0, err
 	}
-	full, err := fill(ctx, client, snapshot)
+	full, err := fill(ctx, client, whole)
 	if err != nil {
 		return 0, err
 	}
@@ -119,40 +117,4 @@ func fill(ctx context.Context, client *client.Client, snapshot []byte) (changelo
 			return changelog.ParseToken(done.Environment.Revision)
 		}
 	}
-}
-
-// snapshotOf returns a snapshot with the flags of a file, as a publisher with the keys in a directory would have signed it.
-func snapshotOf(file []byte, keysDir string) ([]byte, error) {
-	documents, problems := eval.ParseFile(file, "")
-	if len(documents) == 0 {
-		return nil, problems
-	}
-	installation, err := keys.Open(keysDir)
-	if err != nil {
-		return nil, err
-	}
-	state := changelog.State{}.Edit()
-	for i := range documents {
-		documents[i].Revision = 2
-		state.Add(documents[i])
-	}
-	head, err := installation.Signer.SignHead(environment, changelog.Head{
-		Position: changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 2, Digest: changelog.Sum(nil)}, State: state.State().Digest(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	header := changelog.Header{Environment: environment, Count: len(documents), Head: head, Keys: installation.Keyring.Note().Text}
-	var out bytes.Buffer
-	w, err := changelog.NewSnapshotWriter(&out, header)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range documents {
-		if err := w.Write(d); err != nil {
-			return nil, err
-		}
-	}
-	err = w.Close() // which writes the end
-	return out.Bytes(), err
 }

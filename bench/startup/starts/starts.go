@@ -3,8 +3,6 @@ package starts
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/flagside/flagside/bench/cores"
@@ -18,33 +16,6 @@ type Place struct {
 	NATS        string // host:port of the server
 	TrustFile   string
 	Core        cores.Core // that sidecars run on
-}
-
-const environment = "bench"
-
-// Publish runs a publisher whose environment has the flags of a file, of which there are so many, with its data in a new directory, and returns where sidecars of it start. The caller
-// ends the process, also with an error.
-func Publish(ctx context.Context, b process.Binaries, dataDir string, file []byte, flags int, core cores.Core) (*process.Process, Place, error) {
-	name := dataDir + ".json"
-	if err := os.WriteFile(name, file, 0o600); err != nil {
-		return nil, Place{}, err
-	}
-	addresses, err := process.FreeAddresses(4)
-	if err != nil {
-		return nil, Place{}, err
-	}
-	p, err := process.Start(b.Flagside, "dev", "--environment", environment,
-		"--ofrep-addr", addresses[0], "--management-addr", addresses[1], "--flagd-addr", "off", "--flagd-sync-addr", "off",
-		"--admin-addr", addresses[2], "--nats-addr", addresses[3], "--data-dir", dataDir, name)
-	if err != nil {
-		return nil, Place{}, err
-	}
-	own := process.Sidecar{Process: p, Management: addresses[1]}
-	if err := own.AwaitReady(ctx); err != nil {
-		return p, Place{}, err
-	}
-	trust := filepath.Join(dataDir, "trust")
-	return p, Place{Binaries: b, Environment: environment, NATS: addresses[3], TrustFile: trust, Core: core}, own.AwaitFlags(ctx, flags)
 }
 
 // Sidecar runs a sidecar and does not wait for anything. It stores nothing if dataDir is empty.
