@@ -29,6 +29,7 @@ type options struct {
 	rounds      int
 	seconds     float64
 	connections int
+	profiles    string
 	peers       peers
 }
 
@@ -69,6 +70,7 @@ func parse(arguments []string) (options, error) {
 		o.peers.pids = append(o.peers.pids, text)
 		return nil
 	})
+	f.StringVar(&o.profiles, "profiles", "", "directory for a CPU profile of the sidecar in each scenario, of the last round; it costs some of what is measured")
 	f.BoolVar(&o.guard, "guard", false, "compare the costs to the limit with those of bench/http/guard.json, in half a minute")
 	f.BoolVar(&o.update, "update", false, "with --guard: write them there")
 	if err := f.Parse(arguments); err != nil {
@@ -138,7 +140,7 @@ func (o *options) run(ctx context.Context, site measure.Site) error {
 	if err != nil {
 		return err
 	}
-	if len(o.scenarios) > 0 || o.file != "" || o.flags > 0 {
+	if o.profiles != "" || len(o.scenarios) > 0 || o.file != "" || o.flags > 0 {
 		return o.measure(ctx, site, scenarios, others)
 	}
 	return o.measureAll(ctx, site, scenarios, others)
@@ -155,6 +157,7 @@ func (o *options) measure(ctx context.Context, site measure.Site, scenarios []sc
 	if err != nil {
 		return err
 	}
+	w.profiles = o.profiles
 	r, err := w.measureScenarios(ctx, scenarios, others, o.rounds, o.amount())
 	if err != nil {
 		return err

@@ -98,6 +98,10 @@ func (w *world) visitSidecar(ctx context.Context, a *asked, much amount, rate fl
 		return sample{}, err
 	}
 	defer s.Kill()
+	if w.profiles != "" {
+		finish := profile(ctx, w.profiles, s, a, much)
+		defer func() { err = errors.Join(err, finish()) }()
+	}
 	if a.Ask == askStream {
 		return w.visitStreams(ctx, a, s, much)
 	}

@@ -23,6 +23,7 @@ type world struct {
 	core      cores.Core
 	constant  string // the program
 	publisher *process.Publisher
+	profiles  string            // a directory for CPU profiles of sidecars; empty means none
 	followed  map[string]bool   // environments that have their flags
 	apart     map[string]string // of which there is no log, each with an address where none is served
 }
@@ -146,6 +147,9 @@ func (w *world) startSidecar(ctx context.Context, environment string) (*sidecar,
 		"--environment", environment, "--nats", "nats://" + w.nats(environment), "--trust-file", filepath.Join(w.Keys(), "trust"),
 		"--data-dir", w.dataDir(environment), "--ofrep-addr", addresses[0], "--ofrep-addr", "unix:" + s.unix, "--management-addr", addresses[1],
 		"--flagd-addr", s.flagd, "--flagd-sync-addr", addresses[3],
+	}
+	if w.profiles != "" {
+		args = append(args, "--pprof")
 	}
 	err = w.core.Start(func() error {
 		p, err := process.Start(w.Binaries.Sidecar, args...)
