@@ -52,7 +52,7 @@ bench-full: ## the same with all scenarios and 100,000 flags; then beside other 
 	$(GO) run ./bench/http --full
 	$(if $(PEERS),$(GO) run ./bench/http $(PEERS))
 
-bench-guard: ## fails if an answer costs much more than it did, compared with the limit; half a minute, on any machine
+bench-guard: ## fails if an answer costs much more than it did, compared with the limit; half a minute on two cores
 	$(GO) run ./bench/http --guard
 
 bench-go: ## the Go benchmarks that match BENCH, COUNT times
