@@ -118,12 +118,16 @@ func buffer(ctx *fasthttp.RequestCtx) []byte {
 
 // spareBuffer is buffer for what may be large: it prefers memory that another answer gave back.
 func (s *Server) spareBuffer(ctx *fasthttp.RequestCtx) []byte {
-	select {
-	case spare := <-s.spare:
-		return spare
-	default:
-		return buffer(ctx)
+	if spare, ok := s.spare.Get().(*[]byte); ok {
+		return *spare
 	}
+	return buffer(ctx)
+}
+
+// keep keeps large memory for any answer.
+func (s *Server) keep(body []byte) {
+	body = body[:0]
+	s.spare.Put(&body)
 }
 
 // giveBack keeps the memory of an answer that is not sent: small memory for the connection, large memory for any.
@@ -132,16 +136,13 @@ func (s *Server) giveBack(ctx *fasthttp.RequestCtx, body []byte) {
 		ctx.Response.SwapBody(body[:0])
 		return
 	}
-	select {
-	case s.spare <- body[:0]:
-	default:
-	}
+	s.keep(body)
 }
 
 // keptBody is how many bytes of memory at most a connection keeps for its next answer.
 const keptBody = 64 << 10
 
-// setBody makes body, which began as buffer's, the answer. Memory of a large one goes when it is sent.
+// setBody makes body, which began as buffer's, the answer. Memory of a large one is kept for others when it is sent.
 func setBody(ctx *fasthttp.RequestCtx, status int, body []byte) {
 	switch {
 	case cap(body) <= keptBody:
@@ -150,7 +151,17 @@ func setBody(ctx *fasthttp.RequestCtx, status int, body []byte) {
 		ctx.Response.SwapBody(nil)
 	default:
 		ctx.Response.SetBodyRaw(body)
+		if c, ok := ctx.Conn().(*connection); ok {
+			c.body = body
+		}
 	}
+	ctx.Response.SetStatusCode(status)
+	ctx.Response.Header.SetContentType(contentType)
+}
+
+// setSharedBody makes a body the answer that must not be modified.
+func setSharedBody(ctx *fasthttp.RequestCtx, status int, body []byte) {
+	ctx.Response.SetBodyRaw(body)
 	ctx.Response.SetStatusCode(status)
 	ctx.Response.Header.SetContentType(contentType)
 }

@@ -104,22 +104,27 @@ func (x *bulkExchange) Encode(ctx context.Context, body []byte, results resolver
 
 // send makes a bulk answer, or only its validator, the answer to a client.
 func (s *Server) send(ctx *fasthttp.RequestCtx, x *bulkExchange, answer *resolver.BulkAnswer) {
-	if answer.NotModified && answer.Body != nil {
+	affordable := answer.NotModified || s.afford(ctx, answer.Body)
+	if (answer.NotModified || !affordable) && answer.Body != nil && !answer.Shared {
 		s.giveBack(ctx, answer.Body)
 	}
 	switch {
 	case answer.NotModified:
-		x.setTagged(ctx, fasthttp.StatusNotModified, buffer(ctx), answer.Tag)
-	case !s.afford(ctx, answer.Body):
-		s.refuseBusy(ctx, answer.Body)
+		setBody(ctx, fasthttp.StatusNotModified, buffer(ctx))
+		x.setTag(ctx, answer.Tag)
+	case !affordable:
+		refuseBusy(ctx)
+	case answer.Shared:
+		setSharedBody(ctx, fasthttp.StatusOK, answer.Body)
+		x.setTag(ctx, answer.Tag)
 	default:
-		x.setTagged(ctx, fasthttp.StatusOK, answer.Body, answer.Tag)
+		setBody(ctx, fasthttp.StatusOK, answer.Body)
+		x.setTag(ctx, answer.Tag)
 	}
 }
 
-// setTagged makes a body and its validator (ETag, RFC 9110 section 8.8.3) the answer.
-func (x *bulkExchange) setTagged(ctx *fasthttp.RequestCtx, status int, body, tag []byte) {
+// setTag makes a validator that of the answer (ETag, RFC 9110 section 8.8.3).
+func (x *bulkExchange) setTag(ctx *fasthttp.RequestCtx, tag []byte) {
 	x.tag = append(append(append(x.tag[:0], '"'), tag...), '"')
-	setBody(ctx, status, body)
 	ctx.Response.Header.SetBytesV(fasthttp.HeaderETag, x.tag)
 }

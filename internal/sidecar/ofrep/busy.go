@@ -20,16 +20,19 @@ func (s *Server) afford(ctx *fasthttp.RequestCtx, body []byte) bool {
 	return ok
 }
 
-// refuseBusy answers that there is no memory for an answer now. The answer itself is lost.
-func (s *Server) refuseBusy(ctx *fasthttp.RequestCtx, body []byte) {
-	s.giveBack(ctx, body)
+// refuseBusy answers that there is no memory for an answer now.
+func refuseBusy(ctx *fasthttp.RequestCtx) {
 	ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	fail(ctx, fasthttp.StatusServiceUnavailable, nil, eval.ErrorGeneral,
 		"too many answers wait on this port, because clients do not read them: try again")
 }
 
-// settled gives back what was taken of the budget for answers that are written.
+// settled gives back what was taken of the budget for answers that are written, and their memory.
 func (c *connection) settled() {
+	if c.body != nil {
+		c.server.keep(c.body)
+		c.body = nil
+	}
 	if c.taken > 0 {
 		c.server.budget.Release(c.taken)
 		c.taken = 0

@@ -32,6 +32,7 @@ type connection struct {
 	place  *listen.Place // among the connections that evaluate
 	stream *listen.Place // among the event streams, if it has become one; belongs to the serving goroutine, as does taken
 	taken  int64         // of the budget, for the answer that is being written
+	body   []byte        // of that answer, if it is large and not shared
 }
 
 // preface begins what a client of HTTP/2 sends first (RFC 9113, section 3.4). For fasthttp it is a request with a wrong target.

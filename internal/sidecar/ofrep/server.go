@@ -91,7 +91,7 @@ type Server struct {
 	feed     *changes.Feed
 	budget   *inflight.Budget
 	making   chan struct{} // holds one value for each answer for all flags that is being made
-	spare    chan []byte   // memory for them
+	spare    sync.Pool     // of *[]byte, memory for large ones
 	busy     prometheus.Counter
 	places   *listen.Places // for connections that evaluate
 	streams  *listen.Places // for those with event streams
@@ -122,7 +122,6 @@ func New(o Options) (*Server, error) {
 		feed:      o.Feed,
 		budget:    inflight.New(o.Budget),
 		making:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
-		spare:     make(chan []byte, 2*runtime.GOMAXPROCS(0)),
 		places:    listen.NewPlaces(o.MaxConnections, listen.IdleConnection),
 		streams:   listen.NewPlaces(o.MaxStreams, 0),
 		open:      make(map[*connection]struct{}),

@@ -25,7 +25,8 @@ type BulkRequest struct {
 type BulkEncoder interface {
 	// Form names the encoding: answers of different forms are told apart.
 	Form() string
-	// Buffer returns memory for a body. It is called at most once for an answer, before anything is evaluated, and may wait.
+	// Buffer returns memory for a body that is not in memory already. It is called at most once for an answer, before anything is evaluated, and
+	// may wait.
 	Buffer() []byte
 	// Encode appends the answer for all results to body.
 	Encode(ctx context.Context, body []byte, results Results) []byte
@@ -36,6 +37,8 @@ type BulkAnswer struct {
 	// Body is the encoded answer, in the memory of the encoder; nil if that was not asked for any. Where there is no answer to send, because it
 	// is not modified or failed, it is memory to be used again.
 	Body []byte
+	// Shared says that Body is remembered for others, too: it must not be modified, and is no memory of the encoder.
+	Shared bool
 	// Tag is the validator of the answer, without quotes. It is valid until End.
 	Tag []byte
 	// NotModified says that the client has this answer already.
@@ -73,6 +76,10 @@ func (q *BulkRequest) Answer(ctx context.Context, data, known []byte, e BulkEnco
 	if anyTag(known, q.unchanged) {
 		return BulkAnswer{Tag: q.tag.text, NotModified: true}, nil
 	}
+	remembered, ok := q.recall()
+	if ok {
+		return BulkAnswer{Body: remembered, Shared: true, Tag: q.tag.text, NotModified: anyTag(known, q.tag.hasBody)}, nil
+	}
 	body, err := q.body(ctx, data, e)
 	if err != nil {
 		return BulkAnswer{Body: body}, err
@@ -80,12 +87,9 @@ func (q *BulkRequest) Answer(ctx context.Context, data, known []byte, e BulkEnco
 	return BulkAnswer{Body: body, Tag: q.tag.text, NotModified: anyTag(known, q.tag.hasBody)}, nil
 }
 
-// body returns the body of the answer and notes its validator.
+// body makes the body of the answer and notes its validator.
 func (q *BulkRequest) body(ctx context.Context, data []byte, e BulkEncoder) ([]byte, error) {
 	body := e.Buffer()
-	if remembered, ok := q.recall(); ok {
-		return append(body, remembered...), nil
-	}
 	if err := q.setContext(data); err != nil {
 		return body, err
 	}
