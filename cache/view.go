@@ -18,6 +18,7 @@ type View struct {
 	rules       *eval.Ruleset
 	lastGood    map[document.ID]goodVersion // see [View.keepLastGood]
 	revision    atomic.Pointer[string]      // see [View.Revision]
+	digest      atomic.Pointer[changelog.Digest]
 }
 
 // Revision returns how requests and answers name the position, empty without one.
@@ -41,7 +42,14 @@ func (v *View) Position() changelog.Position { return v.state.head.Position }
 func (v *View) State() changelog.State { return v.state.hashes }
 
 // StateDigest returns the digest over all documents.
-func (v *View) StateDigest() changelog.Digest { return v.state.hashes.Digest() }
+func (v *View) StateDigest() changelog.Digest {
+	if known := v.digest.Load(); known != nil {
+		return *known
+	}
+	digest := v.state.hashes.Digest()
+	v.digest.Store(&digest)
+	return digest
+}
 
 // Rules returns the compiled documents. A document that does not compile is
 // represented by its last good version, and by the problems of the Ruleset.

@@ -16,13 +16,22 @@ var noAttributes = newAttributeTable()
 // decoding data and then the context does, everything with CompatibilityFlagd included. Errors wrap ErrInvalidContext and never contain data; after
 // an error c is empty.
 func (r *Ruleset) DecodeContextMember(c *Context, data []byte, name string, f *Flag) (context []byte, err error) {
-	c.Reset()
-	if r.compatibility == CompatibilityFlagd {
-		return nil, errors.Join(ErrInvalidContext, errNotStrict)
-	}
 	table := r.attributes
 	if f != nil && f.ignoresContext() {
 		table = noAttributes
+	}
+	return r.decodeContextMember(c, data, name, table)
+}
+
+// FindContextMember is DecodeContextMember for who decodes the context later, or not at all: it is only checked. c is working memory.
+func (r *Ruleset) FindContextMember(c *Context, data []byte, name string) (context []byte, err error) {
+	return r.decodeContextMember(c, data, name, noAttributes)
+}
+
+func (r *Ruleset) decodeContextMember(c *Context, data []byte, name string, table *attributeTable) (context []byte, err error) {
+	c.Reset()
+	if r.compatibility == CompatibilityFlagd {
+		return nil, errors.Join(ErrInvalidContext, errNotStrict)
 	}
 	c.lenient, c.depthMax, c.forgotten = false, maxContextDepth, 0
 	c.content, c.at = append(c.content, data...), 0

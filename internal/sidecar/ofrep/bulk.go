@@ -44,7 +44,7 @@ func (s *Server) bulk(ctx *fasthttp.RequestCtx, x *bulkExchange, f *fields) erro
 	}
 	defer q.End()
 	setRevision(ctx, q.View())
-	data, err := x.envelope.context(ctx.PostBody(), q.Lenient())
+	data, err := x.context(ctx.PostBody())
 	defer x.envelope.forget()
 	if err != nil {
 		return err
@@ -58,6 +58,14 @@ func (s *Server) bulk(ctx *fasthttp.RequestCtx, x *bulkExchange, f *fields) erro
 	}
 	s.send(ctx, x, &answer)
 	return nil
+}
+
+// context returns the evaluation context that a body holds, as exchange.answer finds it.
+func (x *bulkExchange) context(body []byte) ([]byte, error) {
+	if data, ok := x.request.Find(body, contextMember); ok {
+		return data, nil
+	}
+	return x.envelope.context(body, x.request.Lenient())
 }
 
 // Form implements resolver.BulkEncoder.

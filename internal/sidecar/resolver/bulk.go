@@ -64,6 +64,16 @@ func (q *BulkRequest) End() {
 	q.build, q.err = bulkBuild{}, nil
 }
 
+// Find returns the context in a member of the object that data encode, as part of data. It reports false if a decoder has to look that does not only
+// take what is strict; see Request.AnswerMember.
+func (q *BulkRequest) Find(data []byte, member string) (context []byte, ok bool) {
+	if q.Lenient() {
+		return nil, false
+	}
+	context, err := q.contextRules().FindContextMember(&q.context, data, member)
+	return context, err == nil
+}
+
 // Answer answers all selected flags in the context that data encode. known are the validators of the answers that the client has, as in
 // If-None-Match. What can be seen without evaluating is: that the client has the answer, and that it is in memory. Otherwise the flags are
 // evaluated, and the body is remembered unless it may be another at any moment.
