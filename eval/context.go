@@ -121,9 +121,10 @@ var (
 )
 
 func (c *Context) decode(r *Ruleset, data []byte) error {
+	table := r.newestAttributes()
 	c.content, c.at, c.forgotten = append(c.content, data...), 0, 0
-	c.makeSlots(r.attributes)
-	if err := c.decodeTop(r.attributes); err != nil {
+	c.makeSlots(table)
+	if err := c.decodeTop(table); err != nil {
 		return err
 	}
 	if c.peek() != endOfContent && !c.lenient {
@@ -239,8 +240,29 @@ func (c *Context) fillMembers(a *attribute, v value) {
 	}
 }
 
+// cover makes sure that c has what f reads, if f was compiled after c was decoded.
+func (c *Context) cover(f *Flag) {
+	if len(c.slots) < int(f.slots) && len(c.content) > 0 {
+		c.decodeAgain(f.table.Load())
+	}
+}
+
+// decodeAgain decodes the same context for a table that has grown since. It was checked when it was decoded before.
+func (c *Context) decodeAgain(table *attributeTable) {
+	clear(c.slots)
+	c.unescaped, c.items, c.compounds, c.memberNames = c.unescaped[:0], c.items[:0], c.compounds[:0], c.memberNames[:0]
+	c.pending, c.names = c.pending[:0], c.names[:0]
+	c.root, c.rootFlag = value{}, nil
+	c.makeSlots(table)
+	c.at, c.forgotten = c.from, 0
+	if !c.noObject && c.decodeTop(table) != nil {
+		c.Reset()
+	}
+}
+
 // begin prepares c for an evaluation of f at the time now.
 func (c *Context) begin(f *Flag, now time.Time) {
+	c.cover(f)
 	c.now, c.clock, c.trace, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil, nil
 	c.scratch, c.stack, c.scopes, c.left = c.scratch[:0], c.stack[:0], c.scopes[:0], int(f.allowance)
 	c.limit = int(f.limit)

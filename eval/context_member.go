@@ -16,7 +16,7 @@ var noAttributes = newAttributeTable()
 // decoding data and then the context does, everything with CompatibilityFlagd included. Errors wrap ErrInvalidContext and never contain data; after
 // an error c is empty.
 func (r *Ruleset) DecodeContextMember(c *Context, data []byte, name string, f *Flag) (context []byte, err error) {
-	table := r.attributes
+	table := r.newestAttributes()
 	if f != nil && f.ignoresContext() {
 		table = noAttributes
 	}

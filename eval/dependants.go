@@ -28,10 +28,10 @@ func (d dependants) with(before *flagStore, changes map[string]*Flag) dependants
 	for key, f := range changes {
 		var were, are []document.ID
 		if old := before.get(key); old != nil {
-			were = old.requires
+			were = old.requires()
 		}
 		if f != nil {
-			are = f.requires
+			are = f.requires()
 		}
 		difference(are, were, key, added)
 		difference(were, are, key, removed)

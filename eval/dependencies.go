@@ -14,8 +14,9 @@ func (f *Flag) References() []document.ID { return f.uses }
 // through others, a segment on all segments that it uses. Those of the newest document and of the version that stands in its place are
 // both among them. Nothing is returned of a document that does not exist. The slice must not be modified.
 func (r *Ruleset) Dependencies(id document.ID) []document.ID {
+	r.Finish()
 	if f := r.flags.get(id.Key); id.Kind == document.KindFlag && f != nil {
-		return f.requires
+		return f.requires()
 	}
 	s := r.segments[id.Key]
 	if id.Kind != document.KindSegment || s == nil {

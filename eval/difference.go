@@ -9,6 +9,10 @@ import "iter"
 // Between a Ruleset and one that Update made of it the cost is in proportion to what changed, plus a small part per flag.
 func (r *Ruleset) Difference(other *Ruleset) iter.Seq2[*Flag, *Flag] {
 	return func(yield func(before, after *Flag) bool) {
+		r.Finish()
+		if other != nil {
+			other.Finish()
+		}
 		old, now := flagCursor{}, flagCursor{chunks: r.flags.chunks}
 		if other != nil {
 			old.chunks = other.flags.chunks

@@ -9,6 +9,7 @@ func (f *Flag) Subject(c *Context) string {
 	if f.subject == 0 {
 		return ""
 	}
+	c.cover(f)
 	key := c.slot(int(f.subject) - 1)
 	if key.kind != kindString {
 		return ""

@@ -21,6 +21,7 @@ type Flag struct {
 	offVariant     *Variant
 	allowance      int32 // what an evaluation may spend on what is not paid for in advance
 	limit          int32 // how many nodes an evaluation may visit
+	slots          int32 // how many slots a context must have been decoded for, at least; 0 of a flag that was compiled before all contexts for it
 	// settled is the answer when no rule decides it: of a flag without a rule, of a disabled one, and of a rule whose result is null.
 	settled  Result
 	failures *failures // shared by all versions of the flag; nil counts nothing
@@ -34,15 +35,29 @@ type Flag struct {
 	own        demands // of the flag's document
 
 	// What Ruleset.Update needs to compile the flag again.
-	broken   bool               // no version of the document could ever be compiled
-	enabled  bool               // as the document says
-	urgent   bool               // see Urgent
-	subject  int32              // one more than the slot of the targeting key if the flag asks for exposures, otherwise 0
-	rejected *document.Document // the newest document, if it could not be compiled
-	uses     []document.ID      // the documents that this version depends on, in order
-	requires []document.ID      // uses, and what the rejected document depends on
-	cost     int32              // how many flags one evaluation evaluates at most
-	total    int32              // of the work, see Flag.work
+	broken   bool          // no version of the document could ever be compiled
+	enabled  bool          // as the document says
+	urgent   bool          // see Urgent
+	subject  int32         // one more than the slot of the targeting key if the flag asks for exposures, otherwise 0
+	rejected *rejected     // the newest document, if it could not be compiled
+	table    *newestTable  // has the slots that contexts must have; nil if that is none
+	uses     []document.ID // the documents that this version depends on, in order
+	cost     int32         // how many flags one evaluation evaluates at most
+	total    int32         // of the work, see Flag.work
+}
+
+// rejected is a document that could not be compiled, so that another version stands in its place.
+type rejected struct {
+	document document.Document
+	requires []document.ID // what it or the other version depends on, in order
+}
+
+// requires returns the documents on which the flag depends, in order: that version and the newest.
+func (f *Flag) requires() []document.ID {
+	if f.rejected != nil {
+		return f.rejected.requires
+	}
+	return f.uses
 }
 
 // prerequisite is another flag that must evaluate to one of some variants: those of the declared prerequisite in the same place.

@@ -114,7 +114,7 @@ func TestDependantsStayExact(t *testing.T) {
 		r, _ = r.Update(changes)
 		want := map[document.ID][]string{}
 		for _, f := range r.Flags() {
-			for _, id := range f.requires {
+			for _, id := range f.requires() {
 				want[id] = append(want[id], f.key)
 			}
 		}

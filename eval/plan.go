@@ -21,7 +21,7 @@ type plan struct {
 // newest returns the document that the next compilation has to read.
 func (f *Flag) newest() document.Document {
 	if f.rejected != nil {
-		return *f.rejected
+		return f.rejected.document
 	}
 	return document.Document{Kind: document.KindFlag, Key: f.key, Revision: f.revision, Body: f.document}
 }
@@ -83,7 +83,7 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		p.uses = append(p.uses, flagID(reference.Flag))
 	}
 	p.uses = compactIDs(p.uses)
-	f.uses, f.requires = p.uses, p.uses
+	f.uses = p.uses
 	if definition.disabled {
 		f.rule = nil
 		p.references = nil
@@ -134,8 +134,7 @@ func (u *update) fallback(p *plan) *Flag {
 	}
 	kept.bound(u.next.limit, kept.sum())
 	kept.generation = u.next.generations.Add(1)
-	kept.rejected = &d
-	kept.requires = compactIDs(slices.Concat(kept.uses, p.uses))
+	kept.rejected = &rejected{document: d, requires: compactIDs(slices.Concat(kept.uses, p.uses))}
 	return kept
 }
 

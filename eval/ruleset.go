@@ -9,18 +9,20 @@ import (
 	"github.com/flagside/flagside/document"
 )
 
-// Ruleset is a compiled, immutable set of documents. Make one with New and Update.
+// Ruleset is a compiled, immutable set of documents. Make one with New and Update, or with New and Load.
 type Ruleset struct {
+	deferred      atomic.Pointer[deferred] // the flags that are still to be compiled, and what is to be read in place of the fields in the second group; else nil
 	settings      settings
 	compatibility Compatibility
-	attributes    *attributeTable
 	segments      map[string]*segment
-	flags         *flagStore
-	dependants    dependants
 	generation    uint64
-	limit         int                      // how many nodes one evaluation may visit
-	generations   *atomic.Uint64           // the newest generation of this Ruleset and of all that were made from the same New
-	troubled      map[document.ID]Problems // why the newest document is not in use
+	limit         int            // how many nodes one evaluation may visit
+	generations   *atomic.Uint64 // the newest generation of this Ruleset and of all that were made from the same New
+
+	attributes *attributeTable
+	flags      *flagStore
+	dependants dependants
+	troubled   map[document.ID]Problems // why the newest document is not in use
 
 	sortOnce sync.Once
 	sorted   []*Flag
@@ -55,11 +57,34 @@ func ValidateMaxWork(maxWork int) error {
 	return nil
 }
 
-// Flag returns the flag with the key, or nil if there is none.
-func (r *Ruleset) Flag(key string) *Flag { return r.flags.get(key) }
+// Flag returns the flag with the key, or nil if there is none. It compiles a flag that Load has left.
+func (r *Ruleset) Flag(key string) *Flag {
+	if d := r.deferred.Load(); d != nil {
+		return d.flag(key)
+	}
+	return r.flags.get(key)
+}
 
-// FlagBytes is Flag for a key in a byte slice. It does not allocate.
-func (r *Ruleset) FlagBytes(key []byte) *Flag { return r.flags.getBytes(key) }
+// FlagBytes is Flag for a key in a byte slice. It does not allocate once the flag is compiled.
+func (r *Ruleset) FlagBytes(key []byte) *Flag {
+	if d := r.deferred.Load(); d != nil {
+		return d.flagBytes(key)
+	}
+	return r.flags.getBytes(key)
+}
+
+// Sample returns one of the flags, nil if there are none.
+func (r *Ruleset) Sample() *Flag {
+	if d := r.deferred.Load(); d != nil {
+		for key := range d.slots {
+			return d.flag(key)
+		}
+	}
+	for _, chunk := range r.flags.chunks {
+		return chunk[0]
+	}
+	return nil
+}
 
 // Generation returns a number that no other Ruleset has that was made from the same New. Bulk answers for equal contexts may be kept
 // under it, so anyone who keeps answers makes all rulesets of a process from one.
@@ -68,12 +93,18 @@ func (r *Ruleset) Generation() uint64 { return r.generation }
 // Flags returns all flags in key order. The slice is shared and must not be modified. The first call on a Ruleset costs time in
 // proportion to the number of flags.
 func (r *Ruleset) Flags() []*Flag {
+	r.Finish()
 	r.sortOnce.Do(func() { r.sorted = r.flags.sorted() })
 	return r.sorted
 }
 
 // Len returns the number of flags.
-func (r *Ruleset) Len() int { return r.flags.count }
+func (r *Ruleset) Len() int {
+	if d := r.deferred.Load(); d != nil {
+		return d.early.count + len(d.slots)
+	}
+	return r.flags.count
+}
 
 // Compatibility returns the compatibility that the settings document asks for.
 func (r *Ruleset) Compatibility() Compatibility { return r.compatibility }
@@ -84,6 +115,7 @@ func (r *Ruleset) MaxWork() int { return r.limit }
 // Problems returns why the newest version of some documents is not in use: either the last good version stands in its place, or, for a
 // flag without one, a flag that answers errors. Warnings are not among them.
 func (r *Ruleset) Problems() Problems {
+	r.Finish()
 	var all Problems
 	for _, problems := range r.troubled {
 		all = append(all, problems...)

@@ -15,8 +15,23 @@ import (
 // counts as missing. Only changed documents and those that depend on them are compiled: a segment that every flag uses compiles all
 // flags, and so does a change of the settings. The keys of the installation are no business of a Ruleset: they are left out.
 func (r *Ruleset) Update(changes []document.Document) (*Ruleset, Problems) {
-	u := &update{
+	r.Finish()
+	u := r.update()
+	for _, d := range changes {
+		u.collect(d)
+	}
+	u.applySettings()
+	u.applySegments()
+	u.compileFlags()
+	u.link()
+	return u.finish()
+}
+
+// update returns an update of r without changes.
+func (r *Ruleset) update() *update {
+	return &update{
 		before:  r,
+		parser:  new(parser),
 		changes: make(map[document.Kind]map[string]document.Document),
 		flags:   make(map[string]*Flag),
 		report:  make(map[document.ID]Problems),
@@ -31,14 +46,6 @@ func (r *Ruleset) Update(changes []document.Document) (*Ruleset, Problems) {
 		},
 		attributes: &attributeWriter{table: r.attributes},
 	}
-	for _, d := range changes {
-		u.collect(d)
-	}
-	u.applySettings()
-	u.applySegments()
-	u.compileFlags()
-	u.link()
-	return u.finish()
 }
 
 // update is one run of Ruleset.Update.
@@ -46,7 +53,7 @@ type update struct {
 	before     *Ruleset
 	next       *Ruleset
 	attributes *attributeWriter
-	parser     parser
+	parser     *parser
 	changes    map[document.Kind]map[string]document.Document
 	everything bool                     // the settings changed
 	segments   map[string]struct{}      // names of the segments that changed
