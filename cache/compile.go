@@ -2,6 +2,7 @@ package cache
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
@@ -31,8 +32,20 @@ func (v *View) with(changes []change) *View {
 // replaced returns the View with the documents of another state. A document of
 // it that does not compile is represented by the version that v has.
 func (v *View) replaced(s state) *View {
+	if v.Count() == 0 && len(v.lastGood) == 0 {
+		next, _ := v.loaded(s, nil)
+		return next
+	}
 	next, _ := v.become(s, v.state.difference(s))
 	return next
+}
+
+// loaded returns the View of a state where v has no documents, of which some flags are compiled at once and most of the others when they are
+// first asked for, or by [eval.Ruleset.Finish]. It reports whether all that was compiled at once did compile.
+func (v *View) loaded(s state, now map[string]bool) (next *View, ok bool) {
+	documents := slices.AppendSeq(make([]document.Document, 0, s.documents.count), s.documents.all())
+	rules, problems := v.rules.Load(documents, now)
+	return &View{environment: v.environment, state: s, rules: rules}, problems.Err() == nil
 }
 
 // become compiles the changed documents that turn v into s, and reports

@@ -79,6 +79,9 @@ func (d *disk) restoreFrom(s state, damaged func(suffix string, err error)) (res
 // proved, too.
 func (d *disk) build(s state, changes []change, lastGood []goodVersion) (view *View, proved int) {
 	if whole := s.after(changes); whole.prove(d.keys, d.environment) == nil {
+		if view, ok := d.load(whole, changes, lastGood); ok {
+			return view, len(changes)
+		}
 		view = d.compile(whole, lastGood)
 		if view.rules.Problems().Err() == nil {
 			return view, len(changes)
@@ -99,6 +102,28 @@ func (d *disk) build(s state, changes []change, lastGood []goodVersion) (view *V
 		}
 		s = s.after(changes[i : i+1])
 	}
+}
+
+// load returns the View of a state that is proved and that changes lead to, with most flags still to be compiled. ok is false if an older version
+// may have to be served of a document that changed.
+//
+// What a flag in the changes was before counts only if the flag, or one that depends on it, does not compile now: these are compiled at once.
+// Whatever depends on something else that changed would have to be, too.
+func (d *disk) load(s state, changes []change, lastGood []goodVersion) (view *View, ok bool) {
+	now := make(map[string]bool)
+	for _, doc := range latest(changes) {
+		switch doc.Kind {
+		case document.KindFlag:
+			now[doc.Key] = true
+		case document.KindKeys:
+		default:
+			return nil, false
+		}
+	}
+	if len(lastGood) > 0 {
+		return nil, false
+	}
+	return d.empty.loaded(s, now)
 }
 
 // compile returns the View of a state that is proved.

@@ -21,10 +21,12 @@ func (r *Ruleset) Load(documents []document.Document, now map[string]bool) (*Rul
 		return r.Update(documents)
 	}
 	u := r.update()
-	later := make(map[string]document.Document, len(documents))
+	later := make(map[string]*deferredFlag, len(documents))
+	slots := make([]deferredFlag, 0, len(documents)) // never grows, so that its elements stay where they are
 	for _, d := range documents {
 		if d.Kind == document.KindFlag && d.Body != nil && !now[d.Key] && !mayDepend(d.Body) {
-			later[d.Key] = d
+			slots = append(slots, deferredFlag{document: d})
+			later[d.Key] = &slots[len(slots)-1]
 			continue
 		}
 		u.collect(d)
@@ -47,12 +49,12 @@ func mayDepend(body []byte) bool {
 }
 
 // compileReferences moves the prerequisites of the planned flags from later to the plans. They have none themselves.
-func (u *update) compileReferences(later map[string]document.Document) {
+func (u *update) compileReferences(later map[string]*deferredFlag) {
 	for _, p := range maps.Clone(u.plans) {
 		for _, reference := range p.references {
-			if d, waits := later[reference.Flag]; waits {
-				u.plans[d.Key] = u.plan(d)
-				delete(later, d.Key)
+			if slot := later[reference.Flag]; slot != nil {
+				u.plans[reference.Flag] = u.plan(slot.document)
+				delete(later, reference.Flag)
 			}
 		}
 	}
@@ -80,19 +82,9 @@ type deferredFlag struct {
 	compiled atomic.Pointer[Flag]
 }
 
-func newDeferred(rules *Ruleset, later map[string]document.Document, parser *parser) *deferred {
-	d := &deferred{
-		rules: rules, early: rules.flags, slots: make(map[string]*deferredFlag, len(later)),
-		table: new(newestTable), parser: parser, report: make(map[document.ID]Problems),
-	}
+func newDeferred(rules *Ruleset, slots map[string]*deferredFlag, parser *parser) *deferred {
+	d := &deferred{rules: rules, early: rules.flags, slots: slots, table: new(newestTable), parser: parser, report: make(map[document.ID]Problems)}
 	d.table.Store(rules.attributes)
-	all := make([]deferredFlag, len(later))
-	for key, doc := range later {
-		slot := &all[0]
-		all = all[1:]
-		slot.document = doc
-		d.slots[key] = slot
-	}
 	return d
 }
 
