@@ -43,9 +43,15 @@ func (r *Ruleset) Load(documents []document.Document, now map[string]bool) (*Rul
 	return next, problems
 }
 
-// mayDepend reports whether the document of a flag may have prerequisites: a word that is nowhere in it, not even escaped, names no member.
+// mayDepend reports whether the document of a flag may have prerequisites: a word that is nowhere in it, not even with lower-case letters escaped,
+// names no member.
 func mayDepend(body []byte) bool {
-	return bytes.Contains(body, []byte("prerequisites")) || bytes.Contains(body, []byte(`\u`))
+	for _, part := range [...]string{"prerequisites", `\u006`, `\u007`} {
+		if bytes.Contains(body, []byte(part)) {
+			return true
+		}
+	}
+	return false
 }
 
 // compileReferences moves the prerequisites of the planned flags from later to the plans. They have none themselves.

@@ -20,7 +20,7 @@ const (
 	garbagePercent      = 50
 )
 
-// startTime is how long after its flags are loaded the start of a sidecar is over.
+// startTime is how long after its flags are compiled the start of a sidecar is over.
 const startTime = 2 * time.Second
 
 func main() {
@@ -37,6 +37,9 @@ func runUntil(ctx context.Context) int {
 		if unset {
 			debug.SetGCPercent(garbagePercent)
 		}
-		time.AfterFunc(startTime, func() { _ = forgetStart() }) // what cannot be forgotten stays
+		time.AfterFunc(startTime, func() {
+			debug.FreeOSMemory()
+			_ = forgetStart() // what cannot be forgotten stays
+		})
 	})
 }

@@ -112,8 +112,8 @@ func options(s *given) *config.Set {
 	return set
 }
 
-// run is the command: it returns the exit code when it is done or ctx ends. It calls remembered once the last known flags are loaded.
-func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, remembered func()) int {
+// run is the command: it returns the exit code when it is done or ctx ends. It calls settled once the start is over.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, settled func()) int {
 	if len(args) > 0 && commandline.Offers(args[0]) {
 		return program().Run(ctx, args, commandline.Terminal{Environ: environ, Stdout: stdout, Stderr: stderr})
 	}
@@ -170,7 +170,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	}
 	o.NoPreview = !s.preview
 	o.Version = telemetry.Version()
-	o.Remembered = remembered
+	o.Settled = settled
 	o.Logger = logger
 	if err := o.Validate(); err != nil {
 		fmt.Fprintf(stderr, "sidecar: %v\n", err)

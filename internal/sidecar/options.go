@@ -189,8 +189,8 @@ type Options struct {
 	NoPreview bool
 	// Version is what the sidecar calls itself in /status, metrics, status reports and to the NATS server; empty means "devel".
 	Version string
-	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.
-	Remembered func()
+	// Settled is called by Run once the first flags are compiled, or some seconds after the start if there are none; nil is nothing.
+	Settled func()
 	// Metrics collects the metrics; nil means a registry of the sidecar's own.
 	Metrics *prometheus.Registry
 	// Logger gets everything that is worth telling an operator. Its zero value logs nothing.

@@ -56,6 +56,7 @@ const catchUpLook = 2 * time.Millisecond
 // catchUp waits until the state of the log is served, but only as long as the grace allows and there is hope: no longer once the
 // connection was refused.
 func (s *Sidecar) catchUp(ctx context.Context) {
+	defer close(s.caughtUp)
 	defer s.started.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, s.options.CatchUpGrace)
 	defer cancel()

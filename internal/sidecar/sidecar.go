@@ -70,7 +70,8 @@ type Sidecar struct {
 	preview     *answering.Answerer // nil if nothing is remembered
 
 	readyWhen readyWhen
-	started   atomic.Bool // the time to catch up with the log before the first answer is over
+	started   atomic.Bool   // the time to catch up with the log before the first answer is over
+	caughtUp  chan struct{} // closed then
 	draining  atomic.Bool
 	bootstrap atomic.Pointer[error] // why the bootstrap file was refused; nil if it was not
 	link      atomic.Pointer[link]  // nil until the log is followed
@@ -108,7 +109,7 @@ func New(o Options) (*Sidecar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, since: make(since), boot: status.NewBoot()}
+	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, since: make(since), caughtUp: make(chan struct{}), boot: status.NewBoot()}
 	if err := s.assemble(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -36,7 +36,7 @@ func (s *Sidecar) examine() *facts {
 	defer s.refresh.Unlock()
 	f := s.facts()
 	s.since.note(f)
-	if view := s.store.View(); view != nil {
+	if view := s.store.View(); view != nil && view.Rules().Finished() {
 		s.erring.note(view.Rules().Flags(), f.now)
 		f.erring = s.erring.list()
 	}
@@ -60,7 +60,7 @@ func (s *Sidecar) facts() *facts {
 		leftOut:      s.rpc.documents.LeftOut(),
 		keeps:        s.options.DataDir != "",
 	}
-	if view := s.store.View(); view != nil {
+	if view := s.store.View(); view != nil && view.Rules().Finished() { // readiness does not wait for what is wrong with single flags
 		f.problems = view.Rules().Problems()
 	}
 	if l := s.link.Load(); l != nil {

@@ -218,7 +218,7 @@ func (r *Resolver) Ready() error {
 	return nil
 }
 
-// try evaluates the first flag, if there is one.
+// try evaluates a flag, if there is one.
 func try(rules *eval.Ruleset, now time.Time) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -229,8 +229,8 @@ func try(rules *eval.Ruleset, now time.Time) (err error) {
 	if err := rules.DecodeContext(&c, nil); err != nil {
 		return fmt.Errorf("the trial evaluation failed: %w", err)
 	}
-	if flags := rules.Flags(); len(flags) > 0 {
-		flags[0].Try(&c, now)
+	if flag := rules.Sample(); flag != nil {
+		flag.Try(&c, now)
 	}
 	return nil
 }
