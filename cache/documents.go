@@ -25,6 +25,31 @@ func newDocuments() documents {
 	return documents{seed: maphash.MakeSeed(), shards: new([shardCount][]document.Document)}
 }
 
+// documentsOf returns a set of documents, without spare room. Of several with one
+// id any is in it.
+func documentsOf(all []document.Document) documents {
+	d := newDocuments()
+	var sizes [shardCount]int
+	for i := range all {
+		sizes[d.shard(all[i].ID())]++
+	}
+	for n, size := range sizes {
+		if size > 0 {
+			d.shards[n] = make([]document.Document, 0, size)
+		}
+	}
+	for _, doc := range all {
+		n := d.shard(doc.ID())
+		d.shards[n] = append(d.shards[n], doc)
+	}
+	for n, shard := range d.shards {
+		slices.SortFunc(shard, func(a, b document.Document) int { return compare(a, b.ID()) })
+		d.shards[n] = slices.CompactFunc(shard, func(a, b document.Document) bool { return a.ID() == b.ID() })
+		d.count += len(d.shards[n])
+	}
+	return d
+}
+
 func (d documents) shard(id document.ID) int {
 	return int(maphash.String(d.seed, id.Key) % shardCount)
 }
@@ -51,12 +76,14 @@ func (d documents) all() iter.Seq[document.Document] {
 }
 
 func search(shard []document.Document, id document.ID) (int, bool) {
-	return slices.BinarySearchFunc(shard, id, func(d document.Document, id document.ID) int {
-		if c := strings.Compare(d.Key, id.Key); c != 0 {
-			return c
-		}
-		return strings.Compare(string(d.Kind), string(id.Kind))
-	})
+	return slices.BinarySearchFunc(shard, id, compare)
+}
+
+func compare(d document.Document, id document.ID) int {
+	if c := strings.Compare(d.Key, id.Key); c != 0 {
+		return c
+	}
+	return strings.Compare(string(d.Kind), string(id.Kind))
 }
 
 // edit is a set of documents in the making. It belongs to one goroutine.

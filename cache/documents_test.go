@@ -3,6 +3,7 @@ package cache
 import (
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -14,7 +15,8 @@ import (
 // Invariants of documents, under random edits:
 //   - a set holds exactly what was put and not deleted, and counts it;
 //   - put returns what was there before;
-//   - an edit never changes the set that it began with.
+//   - an edit never changes the set that it began with;
+//   - a set is the same however it was made.
 func TestDocumentsAgainstMap(t *testing.T) {
 	type version struct {
 		set   documents
@@ -46,6 +48,9 @@ func TestDocumentsAgainstMap(t *testing.T) {
 			}
 		}
 		next.set = e.freeze()
+		if round%2 == 0 {
+			next.set = documentsOf(slices.Collect(next.set.all()))
+		}
 		versions = append(versions, next)
 	}
 	for i, v := range versions {
@@ -81,5 +86,19 @@ func TestDocumentsAllStops(t *testing.T) {
 	}
 	if seen != 3 {
 		t.Errorf("saw %d documents, want 3", seen)
+	}
+}
+
+func TestDocumentsOfHoldsEachOnce(t *testing.T) {
+	a, b := flag("a", 1), flag("b", 1)
+	rule := document.Document{Kind: document.KindSegment, Key: "a", Body: []byte("true")}
+	d := documentsOf([]document.Document{a, b, a, rule, b, a})
+	if d.count != 3 {
+		t.Errorf("%d documents, want 3", d.count)
+	}
+	for _, doc := range []document.Document{a, b, rule} {
+		if got, ok := d.get(doc.ID()); !ok || !same(got, doc) {
+			t.Errorf("%s is %v", doc.ID(), got)
+		}
 	}
 }

@@ -202,13 +202,17 @@ func decodeSnapshot(in io.Reader, environment string, keys *changelog.Keyring) (
 	return readState(r, environment)
 }
 
+// mostAtOnce is for how many documents room is made because a header, which may
+// not be true, announces them.
+const mostAtOnce = 1 << 17
+
 // readState reads all documents of a snapshot of the environment.
 func readState(r *changelog.SnapshotReader, environment string) (state, error) {
 	h := r.Header()
 	if h.Environment != environment {
 		return state{}, fmt.Errorf("it is a snapshot of environment %q, not of %q", h.Environment, environment)
 	}
-	d := newDraft(emptyState())
+	all := make([]document.Document, 0, min(h.Count, mostAtOnce))
 	for {
 		doc, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -217,13 +221,13 @@ func readState(r *changelog.SnapshotReader, environment string) (state, error) {
 		if err != nil {
 			return state{}, err
 		}
-		d.put(doc)
+		all = append(all, doc)
 	}
-	if d.documents.count != h.Count {
-		return state{}, fmt.Errorf("it holds %d documents %d times", d.documents.count, h.Count)
+	documents := documentsOf(all)
+	if documents.count != h.Count {
+		return state{}, fmt.Errorf("it holds %d documents %d times", documents.count, h.Count)
 	}
-	d.head = h.Head
-	return d.freeze(), nil
+	return state{head: h.Head, hashes: r.State(), documents: documents}, nil
 }
 
 // tail is the part of a tail file that follows a position.

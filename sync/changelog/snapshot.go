@@ -27,6 +27,7 @@ const (
 	maxHeader     = 64 * 1024
 	maxLine       = 2*document.MaxSize + 8*document.MaxKey
 	windowSize    = 1 << 20
+	lineBuffer    = 64 * 1024 // what is decompressed at once
 )
 
 // Errors of reading a snapshot.
@@ -152,8 +153,10 @@ type SnapshotReader struct {
 	sum    hash.Hash
 	zip    *zstd.Decoder
 	lines  *bufio.Scanner
+	slab   []byte // what is left of it is for the next bodies
 	count  int
 	state  *StateEdit
+	hashes State // of all documents, at the end
 }
 
 // NewSnapshotReader reads the header and takes its keys note over. It fails with
@@ -177,8 +180,8 @@ func NewSnapshotReader(r io.Reader, keys *Keyring) (*SnapshotReader, error) {
 	return s, nil
 }
 
-// NewUnprovedSnapshotReader is NewSnapshotReader for a snapshot whose proof does
-// not count, because a person answers for it.
+// NewUnprovedSnapshotReader is NewSnapshotReader for a snapshot whose header the
+// caller proves.
 func NewUnprovedSnapshotReader(r io.Reader) (*SnapshotReader, error) { return newSnapshotReader(r) }
 
 func newSnapshotReader(r io.Reader) (*SnapshotReader, error) {
@@ -194,7 +197,7 @@ func newSnapshotReader(r io.Reader) (*SnapshotReader, error) {
 	}
 	s.zip = zip
 	s.lines = bufio.NewScanner(zip)
-	s.lines.Buffer(nil, maxLine)
+	s.lines.Buffer(make([]byte, 0, lineBuffer), maxLine)
 	return s, nil
 }
 
@@ -242,11 +245,10 @@ func (s *SnapshotReader) Next() (document.Document, error) {
 	if !s.lines.Scan() {
 		return document.Document{}, s.finish()
 	}
-	var w wireDocument
-	if err := json.Unmarshal(s.lines.Bytes(), &w, json.RejectUnknownMembers(true)); err != nil {
+	d, err := s.decode(s.lines.Bytes())
+	if err != nil {
 		return document.Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
 	}
-	d := document.Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: w.Body}
 	if err := d.Validate(); err != nil {
 		return document.Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
 	}
@@ -256,6 +258,49 @@ func (s *SnapshotReader) Next() (document.Document, error) {
 	s.count++
 	s.state.Add(d)
 	return d, nil
+}
+
+// decode decodes a line. One of the form that [SnapshotWriter] writes is not parsed: what stands in the place of the body counts for the state
+// digest, and no publisher signs a state that has anything but JSON there.
+func (s *SnapshotReader) decode(line []byte) (document.Document, error) {
+	if d, ok := s.decodeCanonical(line); ok {
+		return d, nil
+	}
+	var w wireDocument
+	if err := json.Unmarshal(line, &w, json.RejectUnknownMembers(true)); err != nil {
+		return document.Document{}, err
+	}
+	return document.Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: w.Body}, nil
+}
+
+func (s *SnapshotReader) decodeCanonical(line []byte) (d document.Document, ok bool) {
+	in := scanner{rest: line}
+	d.Kind = kind(in.text(`{"kind":`))
+	d.Key = string(in.text(`,"key":`))
+	d.Revision = in.number(`,"revision":`)
+	in.skip(`,"body":`)
+	body, ok := bytes.CutSuffix(in.rest, []byte("}"))
+	if in.broken || !ok || len(bytes.TrimSpace(body)) < len(body) {
+		return document.Document{}, false
+	}
+	d.Body = s.keep(body)
+	return d, true
+}
+
+// slabSize is how much memory is taken at once for bodies. It is given back once none of the documents in it is needed any more.
+const slabSize = 16 << 10
+
+// keep returns a copy of a body, which shares memory with others unless it is large.
+func (s *SnapshotReader) keep(body []byte) []byte {
+	if len(body) > slabSize/8 {
+		return bytes.Clone(body)
+	}
+	if len(body) > cap(s.slab)-len(s.slab) {
+		s.slab = make([]byte, 0, slabSize)
+	}
+	begin := len(s.slab)
+	s.slab = append(s.slab, body...)
+	return s.slab[begin:len(s.slab):len(s.slab)]
 }
 
 func (s *SnapshotReader) finish() error {
@@ -268,11 +313,15 @@ func (s *SnapshotReader) finish() error {
 	if !bytes.Equal(s.body.trailer(), s.sum.Sum(nil)) {
 		return ErrSnapshotChecksum
 	}
-	if err := s.header.verify(s.count, s.state.State().Digest()); err != nil {
+	s.hashes = s.state.State()
+	if err := s.header.verify(s.count, s.hashes.Digest()); err != nil {
 		return err
 	}
 	return io.EOF
 }
+
+// State returns the state of all documents. Call it after Next has returned io.EOF.
+func (s *SnapshotReader) State() State { return s.hashes }
 
 // Close frees what decompression holds.
 func (s *SnapshotReader) Close() { s.zip.Close() }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
@@ -257,6 +258,75 @@ func TestSnapshotOfAnotherFormat(t *testing.T) {
 	f("header without an end", snapshotMagic+strings.Repeat(" ", 10*maxHeader))
 	if !IsSnapshot([]byte("flagside snapshot 2\n")) || IsSnapshot([]byte(`{"flags":{}}`)) || IsSnapshot(nil) {
 		t.Error("IsSnapshot does not go by the beginning")
+	}
+}
+
+// A line that is read without parsing it says what it says to the parser.
+func TestSnapshotLinesWithoutParsing(t *testing.T) {
+	fast := 0
+	f := func(line string) {
+		t.Helper()
+		var w wireDocument
+		err := json.Unmarshal([]byte(line), &w, json.RejectUnknownMembers(true))
+		want := document.Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: w.Body}
+		s := new(SnapshotReader)
+		got, ok := s.decodeCanonical([]byte(line))
+		if ok {
+			fast++
+		}
+		if ok && err == nil {
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", line, diff)
+			}
+		}
+		if got, again := s.decode([]byte(line)); !ok && (again == nil) != (err == nil) || err == nil && cmp.Diff(want, got) != "" {
+			t.Errorf("%s: %v, %v", line, got, again)
+		}
+	}
+	for _, key := range []string{`a`, `a-b/c.d`, `ä€😀`, `a\"b`, `\u0061`, "a\xff", `a\n`, strings.Repeat("k", document.MaxKey)} {
+		for _, body := range []string{`{}`, `{"a":{"b":[1,2]}}`, `"text"`, `{"x":"}"}`, `{"x":"` + strings.Repeat("y", slabSize) + `"}`, ` { } `} {
+			f(`{"kind":"flag","key":"` + key + `","revision":17,"body":` + body + `}`)
+			f(`{"kind":"segment","key":"` + key + `","revision":0,"body":` + body + `}`)
+			f(`{"kind":"flag","revision":17,"key":"` + key + `","body":` + body + `}`)
+			f(`{"kind":"flag", "key":"` + key + `","revision":17,"body":` + body + `}`)
+			f(`{"kind":"flag","key":"` + key + `","revision":17,"body":` + body + `} `)
+		}
+	}
+	for _, revision := range []string{"-1", "01", "1.0", "1e3", "18446744073709551615", "99999999999999999999", ""} {
+		f(`{"kind":"flag","key":"a","revision":` + revision + `,"body":{}}`)
+	}
+	if fast < 40 {
+		t.Errorf("%d lines were read without parsing", fast)
+	}
+}
+
+// What stands in the place of a body is proved before it counts, so that it need not be JSON that is looked at.
+func TestSnapshotBodyThatIsNoJSON(t *testing.T) {
+	state := stateOf(document.Document{Kind: document.KindFlag, Key: "a", Revision: 1, Body: []byte("{}")}).Digest()
+	for _, body := range []string{`{},"more":1`, `{}}{`, `{`, `nothing`, ``} {
+		line := `{"kind":"flag","key":"a","revision":1,"body":` + body + "}\n"
+		if _, _, err := decodeSnapshot(t, bytes.NewReader(assemble(t, headerText(1, state), line))); err == nil {
+			t.Errorf("%s was read", body)
+		}
+	}
+}
+
+// Bodies share memory, and none of them reaches into another.
+func TestSnapshotBodiesAreApart(t *testing.T) {
+	want := make([]document.Document, 500)
+	for i := range want {
+		want[i] = document.Document{Kind: document.KindFlag, Key: fmt.Sprint(i), Revision: 1, Body: fmt.Appendf(nil, `{"x":"%s"}`, strings.Repeat("x", i*17))}
+	}
+	header := headerOf(want)
+	_, got, err := decodeSnapshot(t, bytes.NewReader(encodeSnapshot(t, header, want)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		_ = append(got[i].Body, "spoilt"...)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

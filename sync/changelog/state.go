@@ -40,19 +40,18 @@ var emptyBucket = Sum(nil)
 // its length as eight bytes, big-endian, so that no two different documents hash
 // the same bytes.
 func hashOf(d document.Document) Digest {
-	h := sha256.New()
-	var number [8]byte
-	part := func(p []byte) {
-		binary.BigEndian.PutUint64(number[:], uint64(len(p)))
-		h.Write(number[:])
-		h.Write(p)
+	var room [1 << 10]byte // enough for most documents
+	b := room[:0]
+	b = append(binary.BigEndian.AppendUint64(b, uint64(len(d.Kind))), d.Kind...)
+	b = append(binary.BigEndian.AppendUint64(b, uint64(len(d.Key))), d.Key...)
+	b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, 8), d.Revision)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(d.Body)))
+	if len(d.Body) <= cap(b)-len(b) {
+		return sha256.Sum256(append(b, d.Body...))
 	}
-	part([]byte(d.Kind))
-	part([]byte(d.Key))
-	var revision [8]byte
-	binary.BigEndian.PutUint64(revision[:], d.Revision)
-	part(revision[:])
-	part(d.Body)
+	h := sha256.New()
+	h.Write(b)
+	h.Write(d.Body)
 	var sum Digest
 	h.Sum(sum[:0])
 	return sum
