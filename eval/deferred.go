@@ -43,11 +43,31 @@ func (r *Ruleset) Load(documents []document.Document, now map[string]bool) (*Rul
 	return next, problems
 }
 
-// mayDepend reports whether the document of a flag may have prerequisites: a word that is nowhere in it, not even with lower-case letters escaped,
-// names no member.
+// mayDepend reports whether the document of a flag may have prerequisites: a word that is nowhere in it, not even with letters escaped, names no
+// member. It looks for a letter that is rare, because every document is searched before the first answer is given.
 func mayDepend(body []byte) bool {
-	for _, part := range [...]string{"prerequisites", `\u006`, `\u007`} {
-		if bytes.Contains(body, []byte(part)) {
+	const word, rare = "prerequisites", len("prere")
+	for i := 0; i < len(body); i++ {
+		next := bytes.IndexByte(body[i:], word[rare])
+		if next < 0 {
+			break
+		}
+		if i += next; i >= rare && bytes.HasPrefix(body[i-rare:], []byte(word)) {
+			return true
+		}
+	}
+	return escapesLetters(body)
+}
+
+// escapesLetters reports whether small letters may be escaped somewhere in a document.
+func escapesLetters(body []byte) bool {
+	for i := 0; i < len(body); i++ {
+		next := bytes.IndexByte(body[i:], '\\')
+		if next < 0 {
+			return false
+		}
+		i += next
+		if rest := body[i:]; bytes.HasPrefix(rest, []byte(`\u006`)) || bytes.HasPrefix(rest, []byte(`\u007`)) {
 			return true
 		}
 	}

@@ -250,3 +250,25 @@ func TestFirstUseAllocatesOnce(t *testing.T) {
 		t.Errorf("%v allocations, finished: %v", n, r.Finished())
 	}
 }
+
+func TestMayDepend(t *testing.T) {
+	for body, want := range map[string]bool{
+		``:                                    false,
+		`{}`:                                  false,
+		`{"a":"q"}`:                           false,
+		`quisites`:                            false,
+		`{"prerequisite":[],"q":1}`:           false,
+		`{"a":"\u003e\n\\ \""}`:               false,
+		`{"prerequisites":[]}`:                true,
+		`prerequisites`:                       true,
+		`{"q":"prereq","x":"qprerequisites"}`: true,
+		`{"\u0070rerequisites":[]}`:           true,
+		`{"prerequisite\u0073":[]}`:           true,
+		`{"prere\u0071uisites":[]}`:           true,
+		`{"a":"\\","pr\u0065requisites":[]}`:  true,
+	} {
+		if got := mayDepend([]byte(body)); got != want {
+			t.Errorf("%s: %v", body, got)
+		}
+	}
+}
