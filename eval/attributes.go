@@ -72,7 +72,7 @@ func (t *attributeTable) add(path []string) int {
 			if a.children == nil {
 				a.children = make(map[string]*attribute)
 			}
-			a.children[name] = next
+			a.children[strings.Clone(name)] = next // the table outlives documents
 			a.filter.add(filterBit(name))
 		}
 		a = next

@@ -109,6 +109,7 @@ type deferredFlag struct {
 }
 
 func newDeferred(rules *Ruleset, slots map[string]*deferredFlag, parser *parser) *deferred {
+	parser.forgets = true // the rest has no prerequisites, which are read again
 	d := &deferred{rules: rules, early: rules.flags, slots: slots, table: new(newestTable), parser: parser, report: make(map[document.ID]Problems)}
 	d.table.Store(rules.attributes)
 	return d

@@ -60,8 +60,8 @@ func (r *definitionReader) fatal(at *syntax, reason, hint string) {
 // read reads the flag object. The variants and the metadata come first, because other members refer to them.
 func (r *definitionReader) read(root *syntax) *definition {
 	r.into = &definition{
-		byName:  make(map[string]*Variant),
 		demands: noDemands(),
+		byName:  make(map[string]*Variant),
 	}
 	if root.kind == kindNull && r.lenient() {
 		r.problem(root, "the flag is null", "remove it")

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/flagside/flagside/document"
 )
@@ -47,11 +48,12 @@ func (d dependants) with(before *flagStore, changes map[string]*Flag) dependants
 		next(id)[id.Key] = without(d.of(id), keys)
 	}
 	for id, keys := range added {
-		kept, ok := next(id)[id.Key]
+		key := strings.Clone(id.Key) // it outlives the document that names it
+		kept, ok := next(id)[key]
 		if !ok {
 			kept = d.of(id)
 		}
-		next(id)[id.Key] = compact(slices.Concat(kept, keys))
+		next(id)[key] = compact(slices.Concat(kept, keys))
 	}
 	none := func(keys []string) bool { return len(keys) == 0 }
 	return dependants{onFlags: d.onFlags.with(onFlags, none), onSegments: d.onSegments.with(onSegments, none)}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -15,10 +16,13 @@ func appendString(b []byte, s string) []byte {
 	return b
 }
 
-// encodeValue returns s as compact JSON. Numbers keep their text, except with CompatibilityFlagd, where they are what flagd makes of
+// encodeValue returns s as compact JSON, which may be a part of the source. Numbers keep their text, except with CompatibilityFlagd, where they are what flagd makes of
 // them: 64-bit floating-point numbers.
 func encodeValue(s *syntax, source []byte, c Compatibility) []byte {
 	if c != CompatibilityFlagd {
+		if raw := s.raw(source); s.kind != kindArray && s.kind != kindObject && utf8.Valid(raw) {
+			return raw[:len(raw):len(raw)]
+		}
 		raw := jsontext.Value(slices.Clone(s.raw(source)))
 		if raw.Compact(jsontext.AllowInvalidUTF8(true)) == nil {
 			return raw

@@ -94,8 +94,12 @@ func (r *parser) sharedLabels(l labels) *labels {
 	if r.labels == nil {
 		r.labels = make(map[labelsKey]*labels)
 	}
-	kept := l
-	kept.tags = exact(l.tags)
+	kept := l // without a part of the document, which it may outlive
+	kept.owner, kept.kind, kept.tags = strings.Clone(l.owner), strings.Clone(l.kind), exact(l.tags)
+	for i, tag := range kept.tags {
+		kept.tags[i] = strings.Clone(tag)
+	}
+	key.owner, key.kind = kept.owner, kept.kind
 	r.labels[key] = &kept
 	return &kept
 }

@@ -16,6 +16,7 @@ func parseDocument(d document.Document) (*parsed, *Problem) { return new(parser)
 
 // document parses the body of a document. If it is not JSON, the problem says where.
 func (r *parser) document(d document.Document) (*parsed, *Problem) {
+	r.shares = true
 	p, err := r.parse(d.Body, true)
 	if err != nil {
 		return nil, &Problem{Kind: d.Kind, Key: d.Key, Reason: syntaxReason(err)}

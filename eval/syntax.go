@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -37,11 +38,16 @@ type parsed struct {
 // parser reads documents into syntax. Its zero value is ready; used for many documents it spares most of the memory that growing slices
 // and repeated member names cost. It belongs to one goroutine.
 type parser struct {
-	names  map[string]string // every member name that was met, so that documents share them
-	labels map[labelsKey]*labels
+	shares  bool // strings are parts of the source, which is not modified afterwards
+	forgets bool // what is read is needed until the next document is read, and no longer
+	decoder *jsontext.Decoder
+	buffer  bytes.Buffer      // what decoder reads
+	names   map[string]string // every member name that was met, so that documents share them
+	labels  map[labelsKey]*labels
 	// The members of objects and the items of arrays that are not closed yet.
 	openNames []string
 	openItems []syntax
+	room      []syntax // for items that are forgotten
 }
 
 // parseSyntax reads exactly one JSON value. Errors are or wrap *jsontext.SyntacticError.
@@ -51,8 +57,8 @@ func parseSyntax(source []byte, lenientText bool) (*parsed, error) {
 
 // parse reads exactly one JSON value. Errors are or wrap *jsontext.SyntacticError.
 func (r *parser) parse(source []byte, lenientText bool) (*parsed, error) {
-	r.openNames, r.openItems = r.openNames[:0], r.openItems[:0]
-	d := jsontext.NewDecoder(bytes.NewBuffer(source), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(lenientText))
+	r.openNames, r.openItems, r.room = r.openNames[:0], r.openItems[:0], r.room[:0]
+	d := r.decode(source, lenientText)
 	p := &parsed{source: source}
 	var err error
 	if p.root, err = r.read(d, source, 0); err != nil {
@@ -66,6 +72,16 @@ func (r *parser) parse(source []byte, lenientText bool) (*parsed, error) {
 	}
 	p.inspect(&p.root)
 	return p, nil
+}
+
+// decode returns a decoder of source, which the next call uses again.
+func (r *parser) decode(source []byte, lenientText bool) *jsontext.Decoder {
+	r.buffer = *bytes.NewBuffer(source)
+	if r.decoder == nil {
+		r.decoder = new(jsontext.Decoder)
+	}
+	r.decoder.Reset(&r.buffer, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(lenientText))
+	return r.decoder
 }
 
 func (r *parser) read(d *jsontext.Decoder, source []byte, depth int) (s syntax, err error) {
@@ -84,11 +100,11 @@ func (r *parser) read(d *jsontext.Decoder, source []byte, depth int) (s syntax, 
 		s.kind, s.text = kindBool, strconv.FormatBool(token.Kind() == 't')
 		s.start = s.end - len(s.text)
 	case '0':
-		s.kind, s.text = kindNumber, token.String()
-		s.start = s.end - len(s.text)
+		s.kind, s.start = kindNumber, startOfNumber(source, s.end)
+		s.text = r.text(token, source[s.start:s.end])
 	case '"':
-		s.kind, s.text = kindString, token.String()
-		s.start = startOfString(source, s.end)
+		s.kind, s.start = kindString, startOfString(source, s.end)
+		s.text = r.text(token, source[s.start+1:s.end-1])
 	case '[', '{':
 		s.kind, s.start = kindArray, s.end-1
 		if token.Kind() == '{' {
@@ -106,7 +122,7 @@ func (r *parser) readItems(d *jsontext.Decoder, source []byte, s *syntax, depth 
 		switch d.PeekKind() {
 		case ']', '}':
 			s.names = exact(r.openNames[names:])
-			s.items = exact(r.openItems[items:])
+			s.items = r.items(r.openItems[items:])
 			r.openNames, r.openItems = r.openNames[:names], r.openItems[:items]
 			_, err := d.ReadToken()
 			s.end = int(d.InputOffset())
@@ -117,7 +133,7 @@ func (r *parser) readItems(d *jsontext.Decoder, source []byte, s *syntax, depth 
 			if err != nil {
 				return err
 			}
-			r.openNames = append(r.openNames, r.shared(name.String()))
+			r.openNames = append(r.openNames, r.shared(name, source[:d.InputOffset()]))
 		}
 		item, err := r.read(d, source, depth+1)
 		if err != nil {
@@ -125,6 +141,24 @@ func (r *parser) readItems(d *jsontext.Decoder, source []byte, s *syntax, depth 
 		}
 		r.openItems = append(r.openItems, item)
 	}
+}
+
+// text returns what a token says, of which raw is the spelling without quotes. It is a part of the source if that may be and is spelled so.
+func (r *parser) text(token jsontext.Token, raw []byte) string {
+	if r.shares && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return alias(raw)
+	}
+	return token.String()
+}
+
+// items returns a copy of what is open without spare room, nil of nothing.
+func (r *parser) items(open []syntax) []syntax {
+	if !r.forgets || len(open) == 0 {
+		return exact(open)
+	}
+	begin := len(r.room)
+	r.room = append(r.room, open...) // what was taken from it before stays where it is, also when it moves
+	return r.room[begin:len(r.room):len(r.room)]
 }
 
 // exact returns a copy without spare room, nil of nothing.
@@ -137,8 +171,13 @@ func exact[T any](open []T) []T {
 	return closed
 }
 
-// shared returns the same string for equal names.
-func (r *parser) shared(name string) string {
+// shared returns the same string for equal names, of which the last one read ends the source.
+func (r *parser) shared(token jsontext.Token, source []byte) string {
+	raw := source[startOfString(source, len(source))+1 : len(source)-1]
+	if known, ok := r.names[string(raw)]; ok && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return known
+	}
+	name := token.String()
 	if known, ok := r.names[name]; ok {
 		return known
 	}
@@ -147,6 +186,18 @@ func (r *parser) shared(name string) string {
 	}
 	r.names[name] = name
 	return name
+}
+
+// startOfNumber returns the offset of the number that ends before end.
+func startOfNumber(source []byte, end int) int {
+	for end > 0 && isPartOfNumber(source[end-1]) {
+		end--
+	}
+	return end
+}
+
+func isPartOfNumber(c byte) bool {
+	return '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }
 
 // startOfString returns the offset of the opening quote of the string that ends before end.
