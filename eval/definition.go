@@ -9,8 +9,7 @@ import (
 type definition struct {
 	enabled        bool // false also of what is no flag at all
 	disabled       bool
-	variants       []*Variant
-	byName         map[string]*Variant
+	variants       *variantList
 	defaultVariant *Variant
 	targeting      *syntax // nil if there is none
 	metadata       []member
@@ -42,6 +41,8 @@ type definitionReader struct {
 	compatibility Compatibility
 	source        []byte
 	report        func(at *syntax, p Problem)
+	parser        *parser // shares what is equal in many documents
+	problems      int     // how many were found
 	into          *definition
 }
 
@@ -49,19 +50,21 @@ func (r *definitionReader) lenient() bool { return r.compatibility == Compatibil
 
 // problem reports what flagd only warns of.
 func (r *definitionReader) problem(at *syntax, reason, hint string) {
+	r.problems++
 	r.report(at, Problem{Reason: reason, Hint: hint, Warning: r.lenient()})
 }
 
 // fatal reports what flagd refuses too.
 func (r *definitionReader) fatal(at *syntax, reason, hint string) {
+	r.problems++
 	r.report(at, Problem{Reason: reason, Hint: hint})
 }
 
 // read reads the flag object. The variants and the metadata come first, because other members refer to them.
 func (r *definitionReader) read(root *syntax) *definition {
 	r.into = &definition{
-		demands: noDemands(),
-		byName:  make(map[string]*Variant),
+		demands:  noDemands(),
+		variants: new(variantList),
 	}
 	if root.kind == kindNull && r.lenient() {
 		r.problem(root, "the flag is null", "remove it")
@@ -147,6 +150,12 @@ func (r *definitionReader) readVariants(root, s *syntax) {
 	case len(s.items) == 0:
 		r.problem(s, "a flag needs at least one variant", "write {\"on\": true, \"off\": false}")
 	}
+	text := s.raw(r.source)
+	if known := r.parser.variants[string(text)]; known != nil {
+		r.into.variants = known
+		return
+	}
+	found := r.problems
 	for i, name := range s.names {
 		item := &s.items[i]
 		if name == "" {
@@ -154,6 +163,10 @@ func (r *definitionReader) readVariants(root, s *syntax) {
 		}
 		r.checkType(&s.items[0], item)
 		r.addVariant(name, item)
+	}
+	r.into.variants.order()
+	if r.problems == found && len(r.into.variants.given) == len(s.names) {
+		r.parser.shareVariants(text, r.into.variants)
 	}
 }
 
@@ -174,16 +187,7 @@ func (r *definitionReader) addVariant(name string, item *syntax) {
 		encoded:     encodeValue(item, r.source, r.compatibility),
 		null:        item.kind == kindNull,
 	}
-	if r.into.byName[name] != nil { // The last of duplicate names wins.
-		for i, old := range r.into.variants {
-			if old.name == name {
-				r.into.variants[i] = v
-			}
-		}
-	} else {
-		r.into.variants = append(r.into.variants, v)
-	}
-	r.into.byName[name] = v
+	r.into.variants.add(v)
 }
 
 func (r *definitionReader) readDefault(s *syntax) {
@@ -191,16 +195,16 @@ func (r *definitionReader) readDefault(s *syntax) {
 	case s.kind == kindNull || s.kind == kindString && s.text == "":
 	case s.kind != kindString:
 		r.fatal(s, "defaultVariant must be the name of a variant", "leave it out, or write null, to let the caller decide")
-	case r.into.byName[s.text] == nil:
+	case r.into.variants.ordered.named(s.text) == nil:
 		r.fatal(s, "the variant "+strconv.Quote(s.text)+" does not exist", r.variantHint())
 	default:
-		r.into.defaultVariant = r.into.byName[s.text]
+		r.into.defaultVariant = r.into.variants.ordered.named(s.text)
 	}
 }
 
 func (r *definitionReader) variantHint() string {
-	names := make([]string, len(r.into.variants))
-	for i, v := range r.into.variants {
+	names := make([]string, len(r.into.variants.given))
+	for i, v := range r.into.variants.given {
 		names[i] = v.name
 	}
 	return "the variants are " + strings.Join(names, ", ")

@@ -126,7 +126,7 @@ func (r *definitionReader) readOffVariant(s *syntax) {
 		r.problem(s, "offVariant must be the name of a variant", "leave it out to use defaultVariant")
 		return
 	}
-	r.into.offVariant = r.into.byName[s.text]
+	r.into.offVariant = r.into.variants.ordered.named(s.text)
 	if r.into.offVariant == nil {
 		r.problem(s, "the variant "+strconv.Quote(s.text)+" does not exist", r.variantHint())
 	}

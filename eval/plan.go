@@ -36,7 +36,7 @@ func (u *update) plan(d document.Document) *plan {
 	}
 	p.report = reporter(d, src, &p.problems)
 	reportMistakes(src, u.next.compatibility, p.report)
-	reader := &definitionReader{compatibility: u.next.compatibility, source: src.source, report: p.report}
+	reader := &definitionReader{compatibility: u.next.compatibility, source: src.source, report: p.report, parser: u.parser}
 	definition := reader.read(&src.root)
 	p.references = definition.prerequisites
 	p.metadata = answerMetadata(u.next.settings.metadata, definition.metadata, d.Revision, u.next.compatibility)
@@ -61,7 +61,7 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		own:            definition.demands,
 		closure:        definition.demands,
 		salt:           definition.salt,
-		variants:       newVariants(definition.variants),
+		variants:       definition.variants.ordered,
 		defaultVariant: definition.defaultVariant,
 		offVariant:     definition.offVariant,
 		compatibility:  u.next.compatibility,

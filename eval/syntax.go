@@ -38,12 +38,13 @@ type parsed struct {
 // parser reads documents into syntax. Its zero value is ready; used for many documents it spares most of the memory that growing slices
 // and repeated member names cost. It belongs to one goroutine.
 type parser struct {
-	shares  bool // strings are parts of the source, which is not modified afterwards
-	forgets bool // what is read is needed until the next document is read, and no longer
-	decoder *jsontext.Decoder
-	buffer  bytes.Buffer      // what decoder reads
-	names   map[string]string // every member name that was met, so that documents share them
-	labels  map[labelsKey]*labels
+	shares   bool // strings are parts of the source, which is not modified afterwards
+	forgets  bool // what is read is needed until the next document is read, and no longer
+	decoder  *jsontext.Decoder
+	buffer   bytes.Buffer      // what decoder reads
+	names    map[string]string // every member name that was met, so that documents share them
+	labels   map[labelsKey]*labels
+	variants map[string]*variantList // by their text
 	// The members of objects and the items of arrays that are not closed yet.
 	openNames []string
 	openItems []syntax
