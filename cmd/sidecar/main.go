@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/flagside/flagside/internal/cgroup"
 	"github.com/flagside/flagside/internal/ending"
 )
 
@@ -20,6 +21,10 @@ const (
 	garbagePercent      = 50
 )
 
+// memoryPercent is how much of the memory that the process may have the Go runtime uses before it collects garbage at any price. The rest is for the
+// program itself and for what the system keeps for it. GOMEMLIMIT overrides it.
+const memoryPercent = 80
+
 // startTime is how long after its flags are compiled the start of a sidecar is over.
 const startTime = 2 * time.Second
 
@@ -29,6 +34,7 @@ func main() {
 
 // runUntil runs the command until it ends or ctx does.
 func runUntil(ctx context.Context) int {
+	cgroup.LimitMemory(memoryPercent)
 	unset := os.Getenv("GOGC") == ""
 	if unset {
 		debug.SetGCPercent(startGarbagePercent)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/reporting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/status"
@@ -66,10 +65,7 @@ func (s *Sidecar) report(who status.Identity, began time.Time) status.Report {
 		r.Conditions = append(r.Conditions, string(c.Code))
 	}
 	if view != nil {
-		var problems eval.Problems
-		if view.Rules().Finished() { // otherwise this is a good-bye: served waits for it
-			problems = view.Rules().Problems()
-		}
+		problems := view.Rules().Problems()
 		r.Position, r.State, r.Flags, r.Refused = view.Position(), view.StateDigest(), view.Rules().Len(), len(problems)
 		for _, p := range problems[:min(len(problems), status.MaxFlags)] {
 			r.RefusedKeys = append(r.RefusedKeys, p.Key)
