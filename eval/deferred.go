@@ -3,7 +3,6 @@ package eval
 import (
 	"bytes"
 	"maps"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -38,7 +37,7 @@ func (r *Ruleset) Load(documents []document.Document, now map[string]bool) (*Rul
 	u.link()
 	next, problems := u.finish()
 	if len(later) > 0 {
-		next.deferred.Store(newDeferred(next, later, u.parser))
+		next.deferred.Store(newDeferred(next, slots, later, u.parser))
 	}
 	return next, problems
 }
@@ -79,6 +78,7 @@ func (u *update) compileReferences(later map[string]*deferredFlag) {
 	for _, p := range maps.Clone(u.plans) {
 		for _, reference := range p.references {
 			if slot := later[reference.Flag]; slot != nil {
+				slot.early = true
 				u.plans[reference.Flag] = u.plan(slot.document)
 				delete(later, reference.Flag)
 			}
@@ -94,6 +94,8 @@ type deferred struct {
 	table *newestTable
 
 	mu       sync.Mutex
+	all      []deferredFlag // also those that are compiled early after all
+	next     int            // the first of all that FinishSome has not looked at
 	parser   *parser
 	finished bool
 	report   map[document.ID]Problems // of the flags that have any
@@ -105,12 +107,13 @@ type newestTable struct{ atomic.Pointer[attributeTable] }
 // deferredFlag is a flag that is compiled when it is first asked for.
 type deferredFlag struct {
 	document document.Document
+	early    bool // it is compiled with those that depend on it
 	compiled atomic.Pointer[Flag]
 }
 
-func newDeferred(rules *Ruleset, slots map[string]*deferredFlag, parser *parser) *deferred {
+func newDeferred(rules *Ruleset, all []deferredFlag, slots map[string]*deferredFlag, parser *parser) *deferred {
 	parser.forgets = true // the rest has no prerequisites, which are read again
-	d := &deferred{rules: rules, early: rules.flags, slots: slots, table: new(newestTable), parser: parser, report: make(map[document.ID]Problems)}
+	d := &deferred{rules: rules, all: all, early: rules.flags, slots: slots, table: new(newestTable), parser: parser, report: make(map[document.ID]Problems)}
 	d.table.Store(rules.attributes)
 	return d
 }
@@ -175,46 +178,44 @@ func (d *deferred) compile(slots ...*deferredFlag) {
 	}
 }
 
-// leastBatch is how many flags Finish compiles at least without a break.
+// leastBatch is how many flags FinishSome compiles at least.
 const leastBatch = 32
 
-// Finish compiles what Load has left, if anything. It takes about as long as Update would have taken, with breaks for others. It is safe for
-// concurrent use, and evaluations go on meanwhile.
+// Finish compiles what Load has left, if anything. It takes about as long as Update would have taken. It is safe for concurrent use, and evaluations
+// go on meanwhile.
 func (r *Ruleset) Finish() {
+	for r.FinishSome() {
+	}
+}
+
+// FinishSome is a part of Finish that takes about a millisecond, and reports whether there is more to do.
+func (r *Ruleset) FinishSome() bool {
 	d := r.deferred.Load()
 	if d == nil {
-		return
+		return false
 	}
-	batch := make([]*deferredFlag, 0, leastBatch)
-	for _, slot := range d.slots {
-		if slot.compiled.Load() != nil {
-			continue
-		}
-		batch = append(batch, slot)
-		// A batch copies the table of attributes at most once, so a larger table is worth a larger batch.
-		if len(batch) >= max(leastBatch, d.table.Load().slots) {
-			d.compileBatch(batch)
-			batch = batch[:0]
-		}
-	}
-	d.compileBatch(batch)
-	d.finish()
-}
-
-func (d *deferred) compileBatch(batch []*deferredFlag) {
-	d.mu.Lock()
-	d.compile(batch...)
-	d.mu.Unlock()
-	runtime.Gosched()
-}
-
-// finish makes the Ruleset what Update would have made it, once all flags are compiled.
-func (d *deferred) finish() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.finished {
-		return
+	// A batch copies the table of attributes at most once, so a larger table is worth a larger batch.
+	d.compile(d.batch(max(leastBatch, d.table.Load().slots))...)
+	if d.next == len(d.all) && !d.finished {
+		d.finish()
 	}
+	return !d.finished
+}
+
+// batch returns up to so many of the next flags that are not compiled yet, with mu held.
+func (d *deferred) batch(most int) (batch []*deferredFlag) {
+	for ; d.next < len(d.all) && len(batch) < most; d.next++ {
+		if slot := &d.all[d.next]; !slot.early && slot.compiled.Load() == nil {
+			batch = append(batch, slot)
+		}
+	}
+	return batch
+}
+
+// finish makes the Ruleset what Update would have made it, once all flags are compiled, with mu held.
+func (d *deferred) finish() {
 	r, added := d.rules, make(map[string]*Flag, len(d.slots))
 	for key, slot := range d.slots {
 		added[key] = slot.compiled.Load()

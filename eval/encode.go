@@ -21,7 +21,7 @@ func appendString(b []byte, s string) []byte {
 func encodeValue(s *syntax, source []byte, c Compatibility) []byte {
 	if c != CompatibilityFlagd {
 		if raw := s.raw(source); s.kind != kindArray && s.kind != kindObject && utf8.Valid(raw) {
-			return raw[:len(raw):len(raw)]
+			return slices.Clip(raw)
 		}
 		raw := jsontext.Value(slices.Clone(s.raw(source)))
 		if raw.Compact(jsontext.AllowInvalidUTF8(true)) == nil {

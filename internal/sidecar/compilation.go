@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -33,7 +34,9 @@ func (s *Sidecar) compile(ctx context.Context) error {
 	for {
 		changed := s.store.Changed()
 		if view := s.store.View(); view != nil && ctx.Err() == nil {
-			view.Rules().Finish()
+			for view.Rules().FinishSome() && ctx.Err() == nil {
+				runtime.Gosched() // requests go first
+			}
 			settled()
 		}
 		select {
