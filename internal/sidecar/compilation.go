@@ -10,12 +10,12 @@ import (
 // settleTime is how long after the start the sidecar counts as settled though it knows no flags.
 const settleTime = 10 * time.Second
 
-// onceStarted returns run, which begins when the first answers may be given: before that, it would only make them wait. At the end it begins all the
-// same, because some parts have to say good-bye.
-func (s *Sidecar) onceStarted(run func(context.Context) error) func(context.Context) error {
+// once returns run, which begins when something else has happened: before that, it would only make requests wait. At the end it begins all the same,
+// because some parts have to say good-bye.
+func once(happened <-chan struct{}, run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		select {
-		case <-s.caughtUp:
+		case <-happened:
 		case <-ctx.Done():
 		}
 		return run(ctx)
@@ -31,6 +31,8 @@ func (s *Sidecar) compile(ctx context.Context) error {
 	})
 	timer := time.AfterFunc(settleTime, settled)
 	defer timer.Stop()
+	compiled := sync.OnceFunc(func() { close(s.compiled) })
+	defer compiled()
 	for {
 		changed := s.store.Changed()
 		if view := s.store.View(); view != nil && ctx.Err() == nil {
@@ -39,6 +41,7 @@ func (s *Sidecar) compile(ctx context.Context) error {
 			}
 			settled()
 		}
+		compiled()
 		select {
 		case <-ctx.Done():
 			return nil

@@ -30,7 +30,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	parts.Start(lifecycle.Part{Name: "store", Run: s.store.Run})
 	parts.Start(lifecycle.Part{Name: "log", Run: s.follow})
 	if s.reporter != nil {
-		parts.Start(lifecycle.Part{Name: "status reports", Run: s.onceStarted(s.reporter.Run)})
+		parts.Start(lifecycle.Part{Name: "status reports", Run: once(s.compiled, s.reporter.Run)})
 	}
 	if s.events != nil {
 		parts.Start(lifecycle.Part{Name: "exposures", Run: s.events.Run})
@@ -42,8 +42,8 @@ func (s *Sidecar) Run(ctx context.Context) error {
 		parts.Start(lifecycle.Part{Name: "impact preview", Run: s.preview.Run})
 	}
 	parts.Start(lifecycle.Part{Name: "resolver", Run: s.resolver.Run})
-	parts.Start(lifecycle.Part{Name: "changes", Run: s.onceStarted(s.feed.Run)})
-	parts.Start(lifecycle.Part{Name: "compilation", Run: s.onceStarted(s.compile)})
+	parts.Start(lifecycle.Part{Name: "changes", Run: once(s.compiled, s.feed.Run)})
+	parts.Start(lifecycle.Part{Name: "compilation", Run: once(s.caughtUp, s.compile)})
 	s.catchUp(ctx)
 	parts.Start(s.faces()...)
 	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).

@@ -72,6 +72,7 @@ type Sidecar struct {
 	readyWhen readyWhen
 	started   atomic.Bool   // the time to catch up with the log before the first answer is over
 	caughtUp  chan struct{} // closed then
+	compiled  chan struct{} // closed once the flags that there were then are compiled
 	draining  atomic.Bool
 	bootstrap atomic.Pointer[error] // why the bootstrap file was refused; nil if it was not
 	link      atomic.Pointer[link]  // nil until the log is followed
@@ -109,7 +110,7 @@ func New(o Options) (*Sidecar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, since: make(since), caughtUp: make(chan struct{}), boot: status.NewBoot()}
+	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, since: make(since), caughtUp: make(chan struct{}), compiled: make(chan struct{}), boot: status.NewBoot()}
 	if err := s.assemble(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
