@@ -50,6 +50,6 @@ func (p Place) Measure(ctx context.Context, dataDir string) (ready time.Duration
 	return ready, resident, s.Stop(10 * time.Second)
 }
 
-// Settle is how long a sidecar is left alone before its memory is read: what
+// Settle is how long a sidecar is left alone before its memory is read: the flags are compiled, and what
 // the start took is given back to the system by then.
-const Settle = 3 * time.Second
+const Settle = 6 * time.Second
