@@ -8,7 +8,7 @@ import (
 )
 
 // settleTime is how long after the start the sidecar counts as settled though it knows no flags.
-const settleTime = 10 * time.Second
+const settleTime = time.Second
 
 // once returns run, which begins when something else has happened: before that, it would only make requests wait. At the end it begins all the same,
 // because some parts have to say good-bye.

@@ -189,7 +189,7 @@ type Options struct {
 	NoPreview bool
 	// Version is what the sidecar calls itself in /status, metrics, status reports and to the NATS server; empty means "devel".
 	Version string
-	// Settled is called by Run once the first flags are compiled, or some seconds after the start if there are none; nil is nothing.
+	// Settled is called by Run once the first flags are compiled, or a second after the start if there are none; nil is nothing.
 	Settled func()
 	// Metrics collects the metrics; nil means a registry of the sidecar's own.
 	Metrics *prometheus.Registry
