@@ -6,8 +6,9 @@ FUZZTIME ?= 5s
 SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
+TMPDIR   ?= /tmp
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-full bench-guard bench-go bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients contracts sinks manifest examples bench-writes fleet walkthrough image compose chart gateway cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-full pgo bench-guard bench-go bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit console clients contracts sinks manifest examples bench-writes fleet walkthrough image compose chart gateway cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -51,6 +52,11 @@ bench: ## a sidecar beside the limit: what answers, starts, memory, fan-out and 
 bench-full: ## the same with all scenarios and 100,000 flags; then beside other servers, if PEERS="--peer name=URL --pid PID" names some
 	$(GO) run ./bench/http --full
 	$(if $(PEERS),$(GO) run ./bench/http $(PEERS))
+
+pgo: ## profiles the sidecar as bench drives it, for the compiler to optimise what is hot: commit cmd/sidecar/default.pgo
+	rm -rf $(TMPDIR)/flagside-pgo && mkdir -p $(TMPDIR)/flagside-pgo
+	$(GO) run ./bench/http --scenario static,mixed-1k,mixed-10k,bulk-1k-new,grpc --rounds 1 --seconds 4 --profiles $(TMPDIR)/flagside-pgo
+	$(GO) tool pprof -proto $(TMPDIR)/flagside-pgo/*.pprof > cmd/sidecar/default.pgo
 
 bench-guard: ## fails if an answer costs much more than it did, compared with the limit; half a minute on two cores
 	$(GO) run ./bench/http --guard
