@@ -22,6 +22,8 @@ const (
 	// patience is how long a publisher may take to end in order.
 	patience = 30 * time.Second
 	megabyte = 1e6
+	// ledgerBytes is more than the restored flags have: one author may not write as much on a day otherwise.
+	ledgerBytes = "1000000000"
 )
 
 // restarted measures how long a publisher with a long log takes from the start
@@ -32,7 +34,8 @@ func restarted(ctx context.Context, b process.Binaries, dir string, o options) (
 		return nil, err
 	}
 	start := func() (*process.Publisher, error) {
-		return b.StartPublisher(ctx, filepath.Join(dir, "long"), addresses[0], addresses[1])
+		return b.StartPublisherWith(ctx, addresses[0], addresses[1], "--data-dir", filepath.Join(dir, "long"), "--nats-addr", addresses[1],
+			"--ledger-bytes", ledgerBytes)
 	}
 	p, err := start()
 	if p != nil {
