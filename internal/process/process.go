@@ -38,10 +38,11 @@ func Build(ctx context.Context, dir string) (Binaries, error) {
 	return b, nil
 }
 
-// BuildProgram compiles the program in a folder of the module into a file, stripped as programs are released.
+// BuildProgram compiles the program in a folder of the module into a file, stripped and without cgo as programs are released. Paths of sources are left
+// in it, so that what was compiled for tests need not be compiled again.
 func BuildProgram(ctx context.Context, folder, file string) error {
 	// #nosec G204 -- the arguments are the caller's constants and a file of its own.
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, module+"/"+folder)
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", file, module+"/"+folder)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", folder, err, out)
