@@ -84,11 +84,13 @@ func (c *connection) expectLast() {
 	}
 }
 
-// Write notes that the client has to take something.
+// Write notes that the client has to take something. What comes after that is what there was before: the rest of a request is still to arrive if
+// the client was told to go on with it, or is given the answer to the request before.
 func (c *connection) Write(p []byte) (int, error) {
+	before := c.progress.phase()
 	c.progress.enter(writing)
 	n, err := c.Conn.Write(p)
-	c.progress.enter(answering)
+	c.progress.enter(before)
 	return n, err
 }
 

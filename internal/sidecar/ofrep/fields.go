@@ -13,11 +13,15 @@ type fields struct {
 	site, origin []byte
 }
 
-// fieldsOf returns the fields of a request, the first of those that come twice.
+// fieldsOf returns the fields of a request, the first of those that come twice, also if it is empty.
 func fieldsOf(header *fasthttp.RequestHeader) (f fields) {
 	for name, value := range header.All() {
-		if into := f.of(name); into != nil && *into == nil {
-			*into = value
+		into := f.of(name)
+		if into == nil || *into != nil {
+			continue
+		}
+		if *into = value; value == nil { // which an empty one may be or not
+			*into = []byte{}
 		}
 	}
 	return f

@@ -84,16 +84,22 @@ func (c *connection) look(now time.Time) {
 		c.place.Use()
 		return
 	}
-	waits := phaseOf(noted)
-	if patience := waits.patience(); patience == 0 || now.Sub(c.watched.since) < patience {
+	waits, waited := phaseOf(noted), now.Sub(c.watched.since)
+	patience := waits.patience()
+	if patience == 0 || waited < patience {
 		return
 	}
-	if waits == writing {
+	if waits == writing || waited >= patience+readingEnds {
 		_ = c.Conn.SetWriteDeadline(past) // it fails on a connection that is closed
-		return
 	}
-	_ = c.Conn.SetReadDeadline(past)
+	if waits != writing {
+		_ = c.Conn.SetReadDeadline(past)
+	}
 }
+
+// readingEnds is how long a read may take to end when it has to. One that does not end writes: TLS answers an update of keys while it reads, which a
+// client may not take.
+const readingEnds = 2 * time.Second
 
 // past is a deadline that is over.
 var past = time.Unix(1, 0)

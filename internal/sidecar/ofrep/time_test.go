@@ -96,6 +96,75 @@ func TestTimesForClients(t *testing.T) {
 	}
 }
 
+// A request that does not end is cut off also where the sidecar says something in the middle of it: that it may go on, or the answer to the one before.
+func TestTimesForRequestsAroundAnAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		begins string
+		first  int // what is answered before the rest is waited for
+	}{
+		"a body that was asked for":    {request(http.MethodPost, single+"on", "", "Content-Length: 10", "Expect: 100-continue"), http.StatusContinue},
+		"a request behind another one": {request(http.MethodPost, single+"on", "{}") + "POST ", http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPipes()
+				startOn(t, p, load(t, flags, ""), nil)
+				connection := p.dial(t)
+				begun := time.Now()
+				connection.send(c.begins)
+				first, err := http.ReadResponse(connection.reader, nil)
+				if err != nil || first.StatusCode != c.first {
+					t.Fatalf("%+v, %v", first, err)
+				}
+				if _, err := io.Copy(io.Discard, first.Body); err != nil {
+					t.Fatal(err)
+				}
+				if err := connection.SetReadDeadline(begun.Add(time.Hour)); err != nil {
+					t.Fatal(err)
+				}
+				if got := connection.receive(http.MethodPost); got.status != http.StatusRequestTimeout {
+					t.Errorf("status %d", got.status)
+				}
+				if took := time.Since(begun); took < 5*time.Second || took > 7*time.Second {
+					t.Errorf("the connection was open for %v", took)
+				}
+			})
+		})
+	}
+}
+
+// answeringReads is a connection that has to write before it reads on, as TLS does when its client updates keys.
+type answeringReads struct{ net.Conn }
+
+func (c answeringReads) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == nil {
+		_, err = c.Conn.Write([]byte("keys"))
+	}
+	return n, err
+}
+
+// A client that does not take what is written while its request is read is cut off, too.
+func TestTimesForReadsThatWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		s := startOn(t, p, load(t, flags, ""), nil)
+		mine, its := net.Pipe()
+		defer mine.Close()
+		p.arriving <- answeringReads{its}
+		begun := time.Now()
+		if _, err := io.WriteString(mine, "POST "); err != nil {
+			t.Fatal(err)
+		}
+		for s.counter("flagside_http_connections") > 0 && time.Since(begun) < time.Hour {
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("the connection was open for %v", took)
+		}
+	})
+}
+
 // A refusal of what cannot be read arrives, however long ago the last answer was.
 func TestRefusalsAfterAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
