@@ -106,8 +106,8 @@ func TestAnonymousReads(t *testing.T) {
 	const environment = "/api/v1/environments/prod"
 	for path, want := range map[string]int{
 		environment: 200, environment + "/flags/f": 200, environment + "/flags/f/history": 200, environment + "/requests": 200,
-		environment + "/ledger": 401,
-		"/api/v1/environments":  200, "/api/v1/tokens": 401, "/api/v1/whoami": 401,
+		environment + "/ledger": 401, environment + "/activity": 401, environment + "/tasks": 401,
+		"/api/v1/environments": 200, "/api/v1/tokens": 401, "/api/v1/whoami": 401,
 	} {
 		if a := r.ask(http.MethodGet, path, "", "Authorization", ""); a.status != want {
 			t.Errorf("GET %s: %d %s, want %d", path, a.status, a.body, want)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher"
@@ -90,6 +92,21 @@ func TestTasks(t *testing.T) {
 	verified := tasks("prod")[0]
 	if verified.State != api.TaskDone || verified.Verification == nil || !verified.Verification.Verified || verified.Done < 3000 || verified.Done > verified.Total {
 		t.Errorf("%+v, %+v", verified, verified.Verification)
+	}
+
+	// One history is verified at a time: what is refused because of another is no task, or it would displace those that others look for.
+	var carriedOut atomic.Int64
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			if r.ask(http.MethodPost, "/api/v1/environments/prod/audit/verification", "").status == http.StatusOK {
+				carriedOut.Add(1)
+			}
+		})
+	}
+	asking.Wait()
+	if all, want := tasks("prod"), 4+int(carriedOut.Load()); len(all) != want || want > 11 {
+		t.Errorf("%d tasks after 8 verifications at once, want %d", len(all), want)
 	}
 	if all := tasks("other"); len(all) != 0 {
 		t.Errorf("tasks of another environment are shown: %+v", all)

@@ -41,7 +41,8 @@ func (s *server) registerAudit(h huma.API) {
 		"Verify the history of an environment with the keys that the publisher trusts; an export, a trust file and flagside audit verify prove it without the publisher", environmentsTag))
 	verify.Metadata[mustAuthenticate] = true
 	huma.Register(h, verify, func(ctx context.Context, in *EnvironmentPath) (*content[api.Verification], error) {
-		ctx, t := s.begin(context.WithoutCancel(ctx), in.Environment, api.TaskVerify, 0)
+		ctx, t := s.begin(context.WithoutCancel(ctx), in.Environment, api.TaskVerify, 1) // it has records to verify once it is its turn
+		defer t.abandon()
 		body, err := s.verifyAudit(ctx, in.Environment)
 		if err != nil {
 			err = s.problem(err)

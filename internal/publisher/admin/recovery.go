@@ -78,6 +78,7 @@ func (s *server) restoring(
 		return s.restored(ctx, environment, how, r, err)
 	}
 	ctx, t := s.begin(context.WithoutCancel(ctx), environment, kind, 0)
+	defer t.abandon()
 	r, err := do(ctx)
 	out, err := s.restored(ctx, environment, how, r, err)
 	t.end(err, func(told *api.Task) { told.Request = r.Request.ID })

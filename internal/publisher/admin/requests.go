@@ -229,6 +229,7 @@ func (s *server) applyRequest(ctx context.Context, in *moveRequest) (*content[ap
 		return nil, s.problem(err)
 	}
 	ctx, t := s.begin(ctx, in.Environment, api.TaskApply, taskDocuments)
+	defer t.abandon()
 	r, err := service.Apply(ctx, originOf(ctx, in.ChangeHeaders), in.Request)
 	out, err := s.showRequest(ctx, service, r, err)
 	t.end(err, func(told *api.Task) { told.Request = in.Request })

@@ -43,6 +43,7 @@ type task struct {
 func (s *server) registerTasks(h huma.API) {
 	op := reading(operation(http.MethodGet, "/api/v1/environments/{environment}/tasks", "listTasks",
 		"List what takes this publisher a while, such as a new epoch, with how far it is, and what of that has ended in the last hour", environmentsTag))
+	op.Metadata[mustAuthenticate] = true // it tells who was refused what
 	op.Description = "Tasks are kept in memory by the publisher that carries them out: another replica has its own, and a publisher that starts again has none. " +
 		"A task goes on when its caller is gone."
 	huma.Register(h, op, func(ctx context.Context, in *EnvironmentPath) (*content[api.TaskList], error) {
@@ -122,6 +123,16 @@ func (t *task) Add(pieces int) {
 	t.of.mu.Lock()
 	defer t.of.mu.Unlock()
 	t.told.Done += pieces
+}
+
+// abandon ends it if nothing has, because its work has panicked: it would be shown as running for ever. Defer it.
+func (t *task) abandon() {
+	t.of.mu.Lock()
+	ended := t.ended()
+	t.of.mu.Unlock()
+	if !ended {
+		t.end(newProblem(http.StatusInternalServerError, api.ProblemInternal, "The publisher has a bug: its log says where."), nil)
+	}
 }
 
 // end tells how it ended. err is what the caller is answered with: a *problem, or nil.

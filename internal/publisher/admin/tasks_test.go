@@ -47,3 +47,22 @@ func TestTasksAreForgotten(t *testing.T) {
 		t.Errorf("%d of %d, want 4 of 9", got.Done, got.Total)
 	}
 }
+
+// What panics is not shown as running for ever, and what has ended stays as it ended.
+func TestTasksThatPanicAreFailed(t *testing.T) {
+	t.Parallel()
+	var all tasks
+	work := func(do func(*task)) {
+		one := &task{of: &all, environment: "prod", now: time.Now, told: api.Task{State: api.TaskRunning}}
+		all.add(one)
+		defer func() { _ = recover() }()
+		defer one.abandon()
+		do(one)
+	}
+	work(func(one *task) { one.end(nil, nil) })
+	work(func(*task) { panic("a bug") })
+	found := all.list("prod", time.Now())
+	if len(found) != 2 || found[0].State != api.TaskFailed || found[0].Problem == nil || found[1].State != api.TaskDone || found[1].Problem != nil {
+		t.Errorf("%+v", found)
+	}
+}

@@ -69,6 +69,7 @@ func (s *server) doCommand(ctx context.Context, environment string, origin decid
 		return nil, err
 	}
 	ctx, t := s.begin(ctx, environment, api.TaskApply, taskDocuments)
+	defer t.abandon()
 	out, err := s.do(ctx, environment, origin, command)
 	t.end(err, nil)
 	if err == nil {
