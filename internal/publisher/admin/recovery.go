@@ -20,6 +20,8 @@ const (
 	maxSnapshot = 256 << 20
 	// snapshotTimeout bounds how long it may take to arrive.
 	snapshotTimeout = 5 * time.Minute
+	// restoreTime bounds how long a restore may take, because it does not end with its caller.
+	restoreTime = 10 * time.Minute
 )
 
 type recreateEnvironment struct {
@@ -79,6 +81,8 @@ func (s *server) restoring(
 	}
 	ctx, t := s.begin(context.WithoutCancel(ctx), environment, kind, 0)
 	defer t.abandon()
+	ctx, cancel := context.WithTimeout(ctx, restoreTime)
+	defer cancel()
 	r, err := do(ctx)
 	out, err := s.restored(ctx, environment, how, r, err)
 	t.end(err, func(told *api.Task) { told.Request = r.Request.ID })

@@ -1,11 +1,14 @@
 package admin
 
 import (
+	"context"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/control"
 )
 
 // Of tasks that have ended, the newest are kept for an hour; what is running is kept in any case.
@@ -46,6 +49,27 @@ func TestTasksAreForgotten(t *testing.T) {
 	if got := all.list("prod", now)[0]; got.Done != 4 || got.Total != 9 {
 		t.Errorf("%d of %d, want 4 of 9", got.Done, got.Total)
 	}
+}
+
+// A restore goes on when its caller is gone, but not for ever: it may wait for a log that cannot be reached.
+func TestRestoresEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		ctx, gone := context.WithCancel(t.Context())
+		gone()
+		begun := time.Now()
+		_, err := s.restoring(ctx, "prod", api.TaskRestore, Restoring{}, func(ctx context.Context) (control.Restored, error) {
+			<-ctx.Done()
+			return control.Restored{}, control.ErrNotReady
+		})
+		if took := time.Since(begun); err == nil || took != restoreTime {
+			t.Errorf("%v after %v", err, took)
+		}
+		if all := s.tasks.list("prod", time.Now()); len(all) != 1 || all[0].State != api.TaskFailed {
+			t.Errorf("%+v", all)
+		}
+	})
 }
 
 // What panics is not shown as running for ever, and what has ended stays as it ended.
