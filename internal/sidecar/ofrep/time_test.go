@@ -116,6 +116,7 @@ func TestTimesForRequestsAroundAnAnswer(t *testing.T) {
 				if err != nil || first.StatusCode != c.first {
 					t.Fatalf("%+v, %v", first, err)
 				}
+				defer first.Body.Close()
 				if _, err := io.Copy(io.Discard, first.Body); err != nil {
 					t.Fatal(err)
 				}
