@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +56,7 @@ func (s *server) evaluate(ctx context.Context, in *evaluateFlags) (api.Evaluatio
 			e.keys = append(e.keys, f.Key())
 		}
 	}
-	end, err := s.evaluating.take(ctx, cmp.Or(caller(ctx).ID, caller(ctx).Subject))
+	end, err := s.evaluating.take(ctx, caller(ctx).PolicyID())
 	if err != nil {
 		return api.Evaluations{}, err
 	}
