@@ -77,10 +77,14 @@ func (c *connection) rest(as phase) {
 	}
 }
 
-// expectLast ends the wait for a request, if there is none on the connection, after the last call.
+// expectLast ends the wait for a request, if there is none on the connection, after the last call. One that begins meanwhile gets its time.
 func (c *connection) expectLast() {
-	if !c.progress.busy() {
-		_ = c.Conn.SetReadDeadline(time.Now().Add(lastCall)) // it fails on a connection that is closed
+	if c.progress.busy() {
+		return
+	}
+	_ = c.Conn.SetReadDeadline(time.Now().Add(lastCall)) // it fails on a connection that is closed
+	if c.progress.busy() {
+		_ = c.Conn.SetReadDeadline(time.Time{})
 	}
 }
 
@@ -100,6 +104,7 @@ const lingerTime = 500 * time.Millisecond
 
 // Close closes the connection. It belongs to the serving goroutine.
 func (c *connection) Close() error {
+	c.progress.enter(arriving) // so that what comes now ends in any case
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if c.linger && ok && half.CloseWrite() == nil && c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		_, _ = io.Copy(io.Discard, c.Conn) // it ends with the deadline at the latest, and how it ends does not matter

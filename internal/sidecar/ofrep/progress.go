@@ -95,6 +95,9 @@ func (c *connection) look(now time.Time) {
 	if waits != writing {
 		_ = c.Conn.SetReadDeadline(past)
 	}
+	if c.progress.noted.Load() != noted && !c.server.draining.Load() { // it came at the last moment; a last call is made after this
+		_ = c.Conn.SetDeadline(time.Time{})
+	}
 }
 
 // readingEnds is how long a read may take to end when it has to. One that does not end writes: TLS answers an update of keys while it reads, which a
