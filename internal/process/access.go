@@ -20,7 +20,7 @@ func (b Binaries) tokenFile() string { return filepath.Join(filepath.Dir(b.Publi
 // Keys is the directory with the keys of the one installation that all publishers and sidecars that are run from these binaries belong to.
 func (b Binaries) Keys() string { return filepath.Join(filepath.Dir(b.Publisher), "keys") }
 
-// Trust returns what the keys are trusted by. They are there once a publisher was started.
+// Trust returns what the keys are trusted by.
 func (b Binaries) Trust() (changelog.Trust, error) {
 	text, err := os.ReadFile(b.trustFile())
 	if err != nil {
@@ -31,7 +31,7 @@ func (b Binaries) Trust() (changelog.Trust, error) {
 
 func (b Binaries) trustFile() string { return filepath.Join(b.Keys(), "trust") }
 
-// makeKeys makes the keys unless they are there. What reads them meanwhile, for another test, finds all of them.
+// makeKeys makes the keys unless they are there.
 func (b Binaries) makeKeys(ctx context.Context) error {
 	if _, err := os.Stat(b.Keys()); err == nil {
 		return nil
@@ -53,16 +53,13 @@ func (b Binaries) makeKeys(ctx context.Context) error {
 		return fmt.Errorf("make keys: %w\n%s", p.err, p.Output())
 	}
 	if err := os.Rename(made, b.Keys()); err != nil {
-		_ = os.RemoveAll(made) // another test was faster
+		return errors.Join(err, os.RemoveAll(made))
 	}
 	return nil
 }
 
 // serveArguments returns the options that make a publisher accept that token for everything, and sign with the keys.
-func (b Binaries) serveArguments(ctx context.Context) ([]string, error) {
-	if err := b.makeKeys(ctx); err != nil {
-		return nil, err
-	}
+func (b Binaries) serveArguments() ([]string, error) {
 	policy := filepath.Join(filepath.Dir(b.Publisher), "everything.cedar")
 	if err := writeOnce(policy, everything); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)

@@ -27,7 +27,7 @@ type Binaries struct {
 	Flagside  string
 }
 
-// Build compiles the programs into dir, stripped as they are released.
+// Build compiles the programs into dir, stripped as they are released, and makes the keys of their installation there.
 func Build(ctx context.Context, dir string) (Binaries, error) {
 	b := Binaries{Sidecar: filepath.Join(dir, "sidecar"), Publisher: filepath.Join(dir, "publisher"), Flagside: filepath.Join(dir, "flagside")}
 	for _, path := range []string{b.Sidecar, b.Publisher, b.Flagside} {
@@ -35,7 +35,7 @@ func Build(ctx context.Context, dir string) (Binaries, error) {
 			return Binaries{}, err
 		}
 	}
-	return b, nil
+	return b, b.makeKeys(ctx)
 }
 
 // BuildProgram compiles the program in a folder of the module into a file, stripped and without cgo as programs are released. Paths of sources are left

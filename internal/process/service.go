@@ -41,7 +41,7 @@ func (b Binaries) StartPublisher(ctx context.Context, dataDir, admin, nats strin
 
 // StartPublisherWith runs "publisher serve" with options that say where its log is, and waits until its API answers.
 func (b Binaries) StartPublisherWith(ctx context.Context, admin, nats string, options ...string) (*Publisher, error) {
-	args, err := b.serveArguments(ctx)
+	args, err := b.serveArguments()
 	if err != nil {
 		return nil, err
 	}
