@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/bench/cores"
 	"github.com/flagside/flagside/bench/measure"
 	"github.com/flagside/flagside/bench/propagation/fan"
 	"github.com/flagside/flagside/bench/startup/starts"
@@ -36,11 +35,7 @@ func (o *options) measureAll(ctx context.Context, site measure.Site, scenarios [
 	if err != nil {
 		return err
 	}
-	_, core, err := cores.Split()
-	if err != nil {
-		return err
-	}
-	w, err := newWorld(ctx, site, core, environments(scenarios))
+	w, err := apart(ctx, site, scenarios)
 	defer w.close()
 	if err != nil {
 		return err

@@ -148,11 +148,7 @@ func (o *options) run(ctx context.Context, site measure.Site) error {
 
 // measure measures the scenarios on one core, from another one.
 func (o *options) measure(ctx context.Context, site measure.Site, scenarios []scenario, others []peer) error {
-	_, core, err := cores.Split()
-	if err != nil {
-		return err
-	}
-	w, err := newWorld(ctx, site, core, environments(scenarios))
+	w, err := apart(ctx, site, scenarios)
 	defer w.close()
 	if err != nil {
 		return err
@@ -164,6 +160,15 @@ func (o *options) measure(ctx context.Context, site measure.Site, scenarios []sc
 	}
 	r.print(os.Stdout)
 	return nil
+}
+
+// apart returns a world whose servers have one core, while this process keeps to another one from now on. The caller closes it also after an error.
+func apart(ctx context.Context, site measure.Site, scenarios []scenario) (*world, error) {
+	_, core, err := cores.Split()
+	if err != nil {
+		return new(world), err
+	}
+	return newWorld(ctx, site, core, environments(scenarios))
 }
 
 // measureScenarios prepares the scenarios and measures them.

@@ -36,9 +36,6 @@ type Result struct {
 	Latency *hdrhistogram.Histogram
 }
 
-// PerSecond returns how many requests were answered a second.
-func (r Result) PerSecond() float64 { return float64(r.Answers) / r.Took.Seconds() }
-
 // Open connects to the server of a plan. The caller closes the session.
 func Open(p Plan) (*Session, error) {
 	if len(p.Requests) == 0 {
