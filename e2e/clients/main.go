@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/flagside/flagside/internal/process"
 )
 
 func main() {
@@ -47,7 +49,11 @@ func run(ctx context.Context, binaries, only string, parallel int) (failed int, 
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	systems, err := newSystems(binaries, dir, all)
+	built, err := process.Built(ctx, binaries)
+	if err != nil {
+		return 0, err
+	}
+	systems, err := newSystems(built, dir, all)
 	if err != nil {
 		return 0, err
 	}
@@ -81,7 +87,7 @@ func selected(all []language, only string) []language {
 }
 
 // newSystems returns one for each language.
-func newSystems(binaries, dir string, all []language) ([]*system, error) {
+func newSystems(binaries process.Binaries, dir string, all []language) ([]*system, error) {
 	var systems []*system
 	for _, l := range all {
 		s, err := newSystem(binaries, filepath.Join(dir, l.name))

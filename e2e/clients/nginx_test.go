@@ -43,13 +43,17 @@ http {
 // TestEventStreamBehindNginx opens the event stream of a sidecar through nginx as it is installed, and expects each event at once.
 func TestEventStreamBehindNginx(t *testing.T) {
 	nginx := nginxPath(t)
-	s, err := newSystem("../../bin", t.TempDir())
+	binaries, err := process.Built(t.Context(), "../../bin")
+	if err != nil {
+		t.Fatalf("%v (make build makes the programs)", err)
+	}
+	s, err := newSystem(binaries, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.stop)
 	if err := s.start(t.Context()); err != nil {
-		t.Fatalf("%v (make build makes the programs)", err)
+		t.Fatal(err)
 	}
 	front := startNginx(t, nginx, s.ofrep)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)

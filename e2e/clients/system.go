@@ -29,13 +29,13 @@ type system struct {
 	changes                 int               // of the changing flag
 }
 
-func newSystem(binaries, dir string) (*system, error) {
+func newSystem(binaries process.Binaries, dir string) (*system, error) {
 	addresses, err := process.FreeAddresses(8)
 	if err != nil {
 		return nil, err
 	}
 	return &system{
-		binaries: process.Binaries{Sidecar: filepath.Join(binaries, "sidecar"), Publisher: filepath.Join(binaries, "publisher"), Flagside: filepath.Join(binaries, "flagside")},
+		binaries: binaries,
 		dir:      dir,
 		nats:     addresses[0], admin: addresses[1], ofrep: addresses[2], flagd: addresses[3], flagdSync: addresses[4],
 		management: addresses[5], page: addresses[6], foreignPage: addresses[7],
@@ -61,7 +61,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	return s.startSidecar(ctx)
 }
 
-// starting is held while a publisher starts, because all have the same keys, which the first one makes.
+// starting is held while a publisher starts, because all have the same token, which the first one makes.
 var starting sync.Mutex
 
 func (s *system) startPublisher(ctx context.Context) (*process.Publisher, error) {

@@ -1,6 +1,7 @@
 package contracts_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,21 +28,25 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	for _, program := range []struct {
-		name string
-		path *string
-	}{{"publisher", &binaries.Publisher}, {"sidecar", &binaries.Sidecar}, {"flagside", &binaries.Flagside}} {
-		*program.path = filepath.Join(dir, program.name)
-		built, err := filepath.Abs(filepath.Join("..", "..", "bin", program.name))
-		if err == nil {
-			err = os.Link(built, *program.path)
-		}
-		if err != nil {
+	for _, program := range []string{"publisher", "sidecar", "flagside"} {
+		if err := link(filepath.Join("..", "..", "bin", program), filepath.Join(dir, program)); err != nil {
 			fmt.Fprintln(os.Stderr, "make build makes the programs:", err)
 			return 1
 		}
 	}
+	if binaries, err = process.Built(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
+}
+
+func link(built, path string) error {
+	built, err := filepath.Abs(built)
+	if err != nil {
+		return err
+	}
+	return os.Link(built, path)
 }
 
 // system is a publisher and a sidecar of it.

@@ -29,13 +29,23 @@ type Binaries struct {
 
 // Build compiles the programs into dir, stripped as they are released, and makes the keys of their installation there.
 func Build(ctx context.Context, dir string) (Binaries, error) {
-	b := Binaries{Sidecar: filepath.Join(dir, "sidecar"), Publisher: filepath.Join(dir, "publisher"), Flagside: filepath.Join(dir, "flagside")}
+	b := in(dir)
 	for _, path := range []string{b.Sidecar, b.Publisher, b.Flagside} {
 		if err := BuildProgram(ctx, "cmd/"+filepath.Base(path), path); err != nil {
 			return Binaries{}, err
 		}
 	}
 	return b, b.makeKeys(ctx)
+}
+
+// Built returns the programs that are in dir already, and makes the keys of their installation there unless it has them.
+func Built(ctx context.Context, dir string) (Binaries, error) {
+	b := in(dir)
+	return b, b.makeKeys(ctx)
+}
+
+func in(dir string) Binaries {
+	return Binaries{Sidecar: filepath.Join(dir, "sidecar"), Publisher: filepath.Join(dir, "publisher"), Flagside: filepath.Join(dir, "flagside")}
 }
 
 // BuildProgram compiles the program in a folder of the module into a file, stripped and without cgo as programs are released. Paths of sources are left
