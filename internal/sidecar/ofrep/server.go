@@ -140,6 +140,7 @@ func New(o Options) (*Server, error) {
 		Logger:                       discardLogger{},
 		SecureErrorLogMessage:        true,
 		ReadBufferSize:               maxHeader,
+		WriteBufferSize:              2 << 10, // all but the longest single answers; bulk answers are written past it
 		MaxRequestBodySize:           o.MaxBody,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
