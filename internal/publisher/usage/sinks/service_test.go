@@ -58,7 +58,7 @@ func connect(t *testing.T, o flagsync.ConnectOptions) *flagsync.Conn {
 // quick is the timing of tests. The grace is long enough for a message that is stored on a machine that is busy.
 func quick() timing {
 	return timing{
-		look: 20 * time.Millisecond, ackWait: 3 * time.Second, grace: 2 * time.Second, retry: 10 * time.Millisecond, longest: 50 * time.Millisecond,
+		look: 20 * time.Millisecond, ackWait: 12 * time.Second, grace: 2 * time.Second, retry: 10 * time.Millisecond, longest: 50 * time.Millisecond,
 		breaker: 50 * time.Millisecond, late: 500 * time.Millisecond,
 	}
 }
