@@ -34,11 +34,8 @@ const known = `
 "fractional": {"state":"ENABLED","variants":{"a":"a","b":"b","c":"c"},"defaultVariant":"a","targeting":{"fractional":[["a",50],["b",30],["c",20]]}},`
 
 // someContext has 203 bytes, and attributes that the flags ask for.
-const (
-	customer    = "4711004711"
-	someContext = `{"targetingKey":"` + customer + `","email":"a.person@shop.example","country":"DE","tier":"gold","platform":"android","orders":42,` +
-		`"postcode":"80331","appVersion":"7.12.3","language":"de","session":"b1f0c2d3e4"}`
-)
+const someContext = `{"targetingKey":"4711004711","email":"a.person@shop.example","country":"DE","tier":"gold","platform":"android","orders":42,` +
+	`"postcode":"80331","appVersion":"7.12.3","language":"de","session":"b1f0c2d3e4"}`
 
 const (
 	flagsPath            = "/ofrep/v1/evaluate/flags"

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -23,8 +24,21 @@ func TestTheContextIsAsLongAsItSays(t *testing.T) {
 	if len(someContext) != 203 {
 		t.Errorf("the context has %d bytes, not 203", len(someContext))
 	}
-	if len(customer) != len(load.Number) {
-		t.Errorf("another customer has %d bytes, not %d: contexts would differ in length", len(load.Number), len(customer))
+}
+
+// Visitors are valid, and of all countries.
+func TestVisitors(t *testing.T) {
+	t.Parallel()
+	countries := make(map[string]int)
+	for _, context := range visitors() {
+		var v struct{ TargetingKey, Country string }
+		if err := json.Unmarshal([]byte(context), &v); err != nil || v.TargetingKey != load.Number {
+			t.Fatalf("%v: %s", err, context)
+		}
+		countries[v.Country]++
+	}
+	if len(countries) != 6 {
+		t.Error(countries)
 	}
 }
 

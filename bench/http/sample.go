@@ -86,6 +86,27 @@ func newSample(latency *hdrhistogram.Histogram, took, used time.Duration, reside
 	}
 }
 
+// settle waits until a process that nothing is asked of has nothing left to do, because a quarter of a second costs it less than a hundredth of a core.
+func settle(ctx context.Context, pid int) error {
+	const look = 250 * time.Millisecond
+	before, err := usedCPU(pid)
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-time.After(look):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		after, err := usedCPU(pid)
+		if err != nil || after-before < look/100 {
+			return err
+		}
+		before = after
+	}
+}
+
 // usedCPU returns the processor time that any process has used, to the nanosecond. Its clock has the number of the process turned over, and the kind of
 // clock in the last three bits (clock_getcpuclockid).
 func usedCPU(pid int) (time.Duration, error) {

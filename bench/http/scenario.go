@@ -180,7 +180,7 @@ func (s *scenario) requests(etag string) ([]load.Request, error) {
 	case askBulkKnown:
 		return []load.Request{load.HTTP("POST", flagsPath, `{"context":`+someContext+`}`, "If-None-Match: "+etag)}, nil
 	case askBulkNew:
-		return []load.Request{load.HTTP("POST", flagsPath, `{"context":`+strings.Replace(someContext, customer, load.Number, 1)+`}`)}, nil
+		return askForVisitors(), nil
 	}
 	return []load.Request{single(s.Ask)}, nil
 }

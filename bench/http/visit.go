@@ -91,13 +91,16 @@ func (w *world) visitConstant(ctx context.Context, a *asked, much amount, rate f
 	return drive(ctx, a.plan(target), p.PID(), much, rate)
 }
 
-// visitSidecar measures a sidecar that has just started from its disk.
+// visitSidecar measures a sidecar that has started from its disk and has compiled all flags.
 func (w *world) visitSidecar(ctx context.Context, a *asked, much amount, rate float64) (found sample, err error) {
 	s, err := w.startSidecar(ctx, a.environment())
 	if err != nil {
 		return sample{}, err
 	}
 	defer s.Kill()
+	if err := settle(ctx, s.PID()); err != nil {
+		return sample{}, err
+	}
 	if w.profiles != "" {
 		finish := profile(ctx, w.profiles, s, a, much)
 		defer func() { err = errors.Join(err, finish()) }()
