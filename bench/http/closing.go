@@ -173,6 +173,6 @@ func measureFan(ctx context.Context, site measure.Site) (fan.Measured, error) {
 func (s shared) print() {
 	fmt.Printf("\nwith all cores\n")
 	fmt.Printf("  a change, from the start of the PUT to the last of %d followers (%d changes): p50 %.1f ms, p99 %.1f ms; publisher %.1f us a follower\n",
-		followers, fanChanges, s.fan.Times.Milliseconds(50), s.fan.Times.Milliseconds(99), s.fan.PublisherCPU)
+		followers, fanChanges, s.fan.Times.Milliseconds(50), s.fan.Times.Milliseconds(99), s.fan.Publisher.Change/followers)
 	fmt.Printf("  changes of %d writers: %.0f/s on one server, %.0f/s on three\n", writers, s.embedded.PerSecond, s.replicated.PerSecond)
 }

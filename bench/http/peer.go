@@ -14,6 +14,7 @@ import (
 
 	"github.com/flagside/flagside/bench/cores"
 	"github.com/flagside/flagside/bench/http/load"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // peer is a server of OFREP that runs already.
@@ -51,7 +52,7 @@ func (p peers) parse() ([]peer, error) {
 		if err != nil || pid <= 0 {
 			return nil, fmt.Errorf("--pid %s: not the number of a process", p.pids[i])
 		}
-		if _, err := usedCPU(pid); err != nil {
+		if _, err := process.UsedCPU(pid); err != nil {
 			return nil, fmt.Errorf("--pid %d: %w", pid, err)
 		}
 		all = append(all, peer{name, target, pid})

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/flagside/flagside/bench/http/load"
 	"github.com/flagside/flagside/internal/process"
@@ -53,7 +52,7 @@ func driveSession(ctx context.Context, s *load.Session, pid int, a amount, rate 
 	if _, err := s.Run(ctx, a.warmUp, rate); err != nil {
 		return sample{}, fmt.Errorf("warm-up: %w", err)
 	}
-	before, err := usedCPU(pid)
+	before, err := process.UsedCPU(pid)
 	if err != nil {
 		return sample{}, err
 	}
@@ -61,7 +60,7 @@ func driveSession(ctx context.Context, s *load.Session, pid int, a amount, rate 
 	if err != nil {
 		return sample{}, err
 	}
-	after, err := usedCPU(pid)
+	after, err := process.UsedCPU(pid)
 	if err != nil {
 		return sample{}, err
 	}
@@ -89,7 +88,7 @@ func newSample(latency *hdrhistogram.Histogram, took, used time.Duration, reside
 // settle waits until a process that nothing is asked of has nothing left to do, because a quarter of a second costs it less than a hundredth of a core.
 func settle(ctx context.Context, pid int) error {
 	const look = 250 * time.Millisecond
-	before, err := usedCPU(pid)
+	before, err := process.UsedCPU(pid)
 	if err != nil {
 		return err
 	}
@@ -99,21 +98,10 @@ func settle(ctx context.Context, pid int) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		after, err := usedCPU(pid)
+		after, err := process.UsedCPU(pid)
 		if err != nil || after-before < look/100 {
 			return err
 		}
 		before = after
 	}
-}
-
-// usedCPU returns the processor time that any process has used, to the nanosecond. Its clock has the number of the process turned over, and the kind of
-// clock in the last three bits (clock_getcpuclockid).
-func usedCPU(pid int) (time.Duration, error) {
-	const scheduled = 2
-	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^pid)<<3|scheduled, &t); err != nil {
-		return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
-	}
-	return time.Duration(t.Nano()), nil
 }

@@ -106,7 +106,7 @@ func (w *world) visitStreams(ctx context.Context, a *asked, s *sidecar, much amo
 	if err != nil {
 		return sample{}, err
 	}
-	before, err := usedCPU(s.PID())
+	before, err := process.UsedCPU(s.PID())
 	if err != nil {
 		return sample{}, err
 	}
@@ -125,7 +125,7 @@ func (w *world) visitStreams(ctx context.Context, a *asked, s *sidecar, much amo
 		}
 	}
 	took := time.Since(begin)
-	after, err := usedCPU(s.PID())
+	after, err := process.UsedCPU(s.PID())
 	if err != nil {
 		return sample{}, err
 	}

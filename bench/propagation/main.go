@@ -25,6 +25,8 @@ type options struct {
 	changes        int // to one sidecar
 	fanChanges     int // to many followers
 	clusterChanges int // to one sidecar of a cluster
+	curve, leaves  string
+	leafFollowers  int
 	profile        string
 }
 
@@ -33,6 +35,9 @@ func main() {
 	flag.IntVar(&o.changes, "changes", 500, "how many changes to measure with one sidecar; 0 leaves it out")
 	flag.IntVar(&o.fanChanges, "fan-changes", 200, "how many changes to measure with 200 and with 1,000 followers; 0 leaves it out")
 	flag.IntVar(&o.clusterChanges, "cluster-changes", 300, "how many changes to measure with one sidecar of a cluster; 0 leaves it out")
+	flag.StringVar(&o.curve, "curve", "", "numbers of followers to measure one after another, separated by commas, instead of everything else")
+	flag.StringVar(&o.leaves, "leaves", "", "numbers of leaf nodes to divide followers among, one after another, separated by commas, instead of everything else; 0 has the followers at the hub")
+	flag.IntVar(&o.leafFollowers, "leaf-followers", 1000, "how many followers to divide")
 	flag.StringVar(&o.profile, "cpuprofile", "", "file for a CPU profile of the followers while 1,000 of them are measured")
 	flag.Parse()
 	os.Exit(measure.Run("propagation", 15*time.Minute, func(ctx context.Context, site measure.Site) error { return run(ctx, site, o) }))
@@ -46,6 +51,12 @@ type bench struct {
 
 func run(ctx context.Context, site measure.Site, o options) error {
 	b := bench{options: o, Site: site}
+	switch {
+	case o.curve != "":
+		return b.drawCurve(ctx)
+	case o.leaves != "":
+		return b.throughLeaves(ctx)
+	}
 	fmt.Printf("times in milliseconds\n%-62s %8s %8s %8s\n", "", "p50", "p99", "max")
 	single, err := b.singleServer(ctx)
 	if err != nil {
@@ -114,12 +125,20 @@ func (b *bench) many(ctx context.Context, p *process.Publisher) ([]figures.Figur
 			return nil, fmt.Errorf("%s: %w", run.name, err)
 		}
 		show(fmt.Sprintf("start of the PUT to the last of %d followers%s", run.size, run.how()), m.Times)
-		fmt.Printf("%-62s %8.1f + %.1f\n", "  microseconds of CPU a delivery, publisher + follower", m.PublisherCPU, m.FollowerCPU)
+		size := float64(run.size)
+		fmt.Printf("%-62s %8.1f + %.1f\n", "  microseconds of CPU a follower and change, publisher + follower", m.Publisher.Change/size, m.Followers.Change/size)
+		fmt.Printf("%-62s %8.1f + %.1f\n", "  the same for a second in which nothing changes", m.Publisher.Rest/size, m.Followers.Rest/size)
 		results = append(results,
 			figures.Figure{Name: run.name + "_p99_ms", Value: m.Times.Milliseconds(99)},
-			figures.Figure{Name: run.name + "_publisher_us", Value: m.PublisherCPU},
-			figures.Figure{Name: run.name + "_follower_us", Value: m.FollowerCPU},
+			figures.Figure{Name: run.name + "_publisher_us", Value: m.Publisher.All / size},
+			figures.Figure{Name: run.name + "_follower_us", Value: m.Followers.All / size},
 		)
+		if run.name == "fan1000" {
+			results = append(results,
+				figures.Figure{Name: "publisher_us_per_follower", Value: m.Publisher.Change / size},
+				figures.Figure{Name: "publisher_rest_us_per_follower", Value: m.Publisher.Rest / size},
+			)
+		}
 	}
 	return results, nil
 }

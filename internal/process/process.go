@@ -138,31 +138,8 @@ func ResidentBytes(pid int) (int64, error) {
 	return 0, errors.New("no resident set size is reported on this system")
 }
 
-// clockTicks is how many units of /proc/PID/stat a second has, on every
-// architecture that Linux supports.
-const clockTicks = 100
-
 // CPU returns the processor time that the process has used.
-func (p *Process) CPU() (time.Duration, error) {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "stat"))
-	if err != nil {
-		return 0, err
-	}
-	_, after, _ := strings.Cut(string(stat), ") ") // the name may hold anything
-	fields := strings.Fields(after)
-	if len(fields) < 13 {
-		return 0, errors.New("no processor time is reported on this system")
-	}
-	var ticks int64
-	for _, field := range fields[11:13] { // in user mode and in the kernel
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / clockTicks, nil
-}
+func (p *Process) CPU() (time.Duration, error) { return UsedCPU(p.PID()) }
 
 // FreeAddresses returns n loopback addresses that no one listens on.
 func FreeAddresses(n int) ([]string, error) {

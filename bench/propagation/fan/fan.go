@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,21 +39,48 @@ type Options struct {
 	Size    int  // how many followers there are
 	Changes int  // how many changes are counted, after [WarmUp] that are not
 	Verify  bool // each follower verifies for itself
+	// NATS are the servers, host:port, that the followers connect to in turn; none means that of the publisher. NKey is a file with the seed of
+	// their NATS user; empty means that they are guests.
+	NATS []string
+	NKey string
+	// Others are processes whose use is measured as that of the publisher.
+	Others []*process.Process
 	// Profile is a file for a CPU profile of this process while it measures; empty means none.
 	Profile string
 }
 
 // Measure follows a new environment of the publisher, whose programs are b, and makes changes in it one after another.
-func Measure(ctx context.Context, b process.Binaries, p *process.Publisher, environment string, o Options) (m Measured, err error) {
+func Measure(ctx context.Context, b process.Binaries, p *process.Publisher, environment string, o Options) (Measured, error) {
+	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
+		return Measured{}, err
+	}
+	return MeasureIn(ctx, b, p, environment, o)
+}
+
+// MeasureIn does the same in an environment that exists, and has no flags.
+func MeasureIn(ctx context.Context, b process.Binaries, p *process.Publisher, environment string, o Options) (m Measured, err error) {
 	trust, err := b.Trust()
 	if err != nil {
 		return Measured{}, err
 	}
-	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
+	if len(o.NATS) == 0 {
+		o.NATS = []string{p.NATS}
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(garbagePercent))
+	pids := []int{p.PID(), os.Getpid()}
+	for _, other := range o.Others {
+		pids = append(pids, other.PID())
+	}
+	used, alone, err := watch(pids...)
+	if err != nil {
 		return Measured{}, err
 	}
-	f, err := start(ctx, "nats://"+p.NATS, environment, trust, o)
+	f, err := start(ctx, environment, trust, o)
 	defer f.close()
+	if err != nil {
+		return Measured{}, err
+	}
+	atRest, err := used.atRest(ctx)
 	if err != nil {
 		return Measured{}, err
 	}
@@ -62,14 +91,36 @@ func Measure(ctx context.Context, b process.Binaries, p *process.Publisher, envi
 		}
 		defer func() { err = errors.Join(err, stop()) }()
 	}
-	return f.measure(ctx, p, environment, o.Changes)
+	if m.Times, err = f.measure(ctx, p, environment, o.Changes); err != nil {
+		return Measured{}, err
+	}
+	during, took, err := used.lap()
+	if err != nil {
+		return Measured{}, err
+	}
+	for i := range during {
+		use := newUse(o.Changes+WarmUp, during[i], took, atRest[i], during[i].resident-alone[i].resident)
+		switch i {
+		case 0:
+			m.Publisher = use
+		case 1:
+			m.Followers = use
+		default:
+			m.Others = append(m.Others, use)
+		}
+	}
+	return m, nil
 }
+
+// garbagePercent is how much garbage may stand beside what is in use in the process of the followers. A thousand sidecars are as many processes with
+// as many small heaps: one collection for all of them at once, in the middle of a change, is no part of what is measured.
+const garbagePercent = 400
 
 // start starts followers all at once and waits until each is complete. They
 // share one verdict about each signature and each state unless each verifies for
 // itself, as sidecars in pods of their own do: on the machine that runs all of
 // them, that time would be taken from what is measured.
-func start(ctx context.Context, natsURL, environment string, trust changelog.Trust, o Options) (*fan, error) {
+func start(ctx context.Context, environment string, trust changelog.Trust, o Options) (*fan, error) {
 	shared := changelog.NewKeyring(trust)
 	ctx, stop := context.WithCancel(ctx)
 	f := &fan{last: make(chan time.Time, 1), stop: stop}
@@ -78,10 +129,14 @@ func start(ctx context.Context, natsURL, environment string, trust changelog.Tru
 		if o.Verify {
 			keys = changelog.NewKeyring(trust)
 		}
-		conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{
-			URL: natsURL, Environment: environment, User: environment, InboxPrefix: fmt.Sprintf("_SC.%s.follower-%d", environment, i),
-			Keyring: keys, Name: fmt.Sprint("follower-", i), Logger: zerolog.Nop(),
-		})
+		connection := flagsync.ConnectOptions{
+			URL: "nats://" + o.NATS[i%len(o.NATS)], Environment: environment, InboxPrefix: fmt.Sprintf("_SC.%s.follower-%d", environment, i),
+			Keyring: keys, Name: fmt.Sprint("follower-", i), NKey: o.NKey, Logger: zerolog.Nop(),
+		}
+		if o.NKey == "" {
+			connection.User = environment
+		}
+		conn, err := flagsync.Connect(ctx, connection)
 		if err != nil {
 			return f, err
 		}
@@ -117,37 +172,26 @@ func (f *fan) close() {
 
 // Measured is what it takes to bring changes to many followers.
 type Measured struct {
-	Times figures.Durations // from the start of each PUT until the last follower had applied it
-
-	// Processor time for one change at one follower, in microseconds, with all
-	// that the processes do meanwhile.
-	PublisherCPU float64 // of the publisher and its server
-	FollowerCPU  float64
+	Times     figures.Durations // from the start of each PUT until the last follower had applied it
+	Publisher Use               // of the publisher and, if it is embedded, its server
+	Followers Use               // of this process, with all of them
+	Others    []Use             // of other processes, in their order
 }
 
 // measure makes changes one after another.
-func (f *fan) measure(ctx context.Context, p *process.Publisher, environment string, changes int) (Measured, error) {
-	publisherBefore, followersBefore, err := usedCPU(p)
-	if err != nil {
-		return Measured{}, err
-	}
-	var m Measured
+func (f *fan) measure(ctx context.Context, p *process.Publisher, environment string, changes int) (times figures.Durations, err error) {
 	match := ""
 	for i := range changes + WarmUp {
 		var took time.Duration
 		if took, match, err = f.change(ctx, p, environment, match, i); err != nil {
-			return Measured{}, err
+			return nil, err
 		}
 		if i >= WarmUp {
-			m.Times = append(m.Times, took)
+			times = append(times, took)
 		}
 		Pause(i)
 	}
-	publisher, followers, err := usedCPU(p)
-	deliveries := float64((changes + WarmUp) * len(f.followers))
-	m.PublisherCPU = float64((publisher - publisherBefore).Microseconds()) / deliveries
-	m.FollowerCPU = float64((followers - followersBefore).Microseconds()) / deliveries
-	return m, err
+	return times, nil
 }
 
 // change makes the i-th change and waits until all followers have applied it.
