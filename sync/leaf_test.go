@@ -1,0 +1,156 @@
+package flagsync_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+)
+
+// zone is a hub, and a leaf node that logs in to it as a sidecar does. Each can end and come back at its addresses.
+type zone struct {
+	store      string
+	hub, leaf  *server.Server
+	hubOptions *server.Options // of the hub that ran last
+	leafPort   int             // of the leaf node, for clients
+}
+
+func startZone(t *testing.T) *zone {
+	t.Helper()
+	z := &zone{store: t.TempDir(), leafPort: server.RANDOM_PORT}
+	z.startHub(t)
+	z.startLeaf(t)
+	z.leafPort = z.leaf.Addr().(*net.TCPAddr).Port
+	return z
+}
+
+func (z *zone) startHub(t *testing.T) {
+	t.Helper()
+	before := z.hubOptions
+	z.hub = startWithUsers(t, func(o *server.Options) {
+		o.StoreDir = z.store
+		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", server.RANDOM_PORT
+		if before != nil {
+			o.Port, o.LeafNode.Port = before.Port, before.LeafNode.Port
+		}
+		z.hubOptions = o
+	})
+	z.hubOptions.Port = z.hub.Addr().(*net.TCPAddr).Port
+}
+
+func (z *zone) startLeaf(t *testing.T) {
+	t.Helper()
+	hub := net.JoinHostPort("127.0.0.1", strconv.Itoa(z.hubOptions.LeafNode.Port))
+	remote := &url.URL{Scheme: "nats-leaf", User: url.UserPassword("sidecar", "s"), Host: hub}
+	z.leaf = startServer(t, &server.Options{
+		ServerName: "leaf", Host: "127.0.0.1", Port: z.leafPort, NoSigs: true,
+		LeafNode: server.LeafNodeOpts{Remotes: []*server.RemoteLeafOpts{{URLs: []*url.URL{remote}}}},
+	})
+	z.joined(t)
+}
+
+func (z *zone) joined(t *testing.T) {
+	t.Helper()
+	waiting.Until(t, "the leaf node to log in", func() bool { return z.hub.NumLeafNodes() == 1 && z.leaf.NumLeafNodes() == 1 })
+}
+
+func end(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// follow follows through the leaf node until everything is there.
+func (z *zone) follow(t *testing.T) *running {
+	t.Helper()
+	o := flagsync.ConnectOptions{
+		URL: z.leaf.ClientURL(), InboxPrefix: "_sidecar1", Environment: environment, Keyring: trusttest.Default().Keyring(), Logger: testLogger,
+	}
+	waiting.UntilNil(t, "an environment that can be followed", func() error { return follow.Check(t.Context(), o, environment) })
+	c, err := flagsync.Connect(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	r := startFollowing(t, c)
+	r.until(t, "synced", isSynced)
+	return r
+}
+
+// applied waits until a follower has a position and, from the leader, that nothing is behind it.
+func (r *running) applied(t *testing.T, head changelog.Position) {
+	t.Helper()
+	r.until(t, "what was written", func(s follow.Status) bool { return s.Applied == head })
+	waiting.UntilNil(t, "a barrier", func() error { return r.Barrier(t.Context()) })
+}
+
+// What is written while the leaf node is away is there when it comes back.
+func TestALeafNodeComesBack(t *testing.T) {
+	t.Parallel()
+	z := startZone(t)
+	l := logAs(t, z.hub, "publisher:p")
+	l.write(t, put("before", "{}"))
+	r := z.follow(t)
+	for range 2 {
+		end(z.leaf)
+		waiting.Until(t, "that the follower is cut off", func() bool { return !r.Status().Connected })
+		l.write(t, put("missed", "{}"))
+		head := l.write(t, put("missed-too", "{}"))
+		if r.Status().Applied == head {
+			t.Fatal("the follower has what nothing can have brought")
+		}
+		z.startLeaf(t)
+		r.applied(t, head)
+		r.applied(t, l.write(t, put("after", "{}")))
+	}
+	if s := r.Status(); s.StateTransfers > 0 || s.Rebuilds > 0 || s.DifferentHistory != nil {
+		t.Errorf("it began anew: %+v", s)
+	}
+}
+
+// While the hub is away, sidecars stay connected to the leaf node. They know that this proves nothing, and go on where they were when the hub comes
+// back.
+func TestTheHubOfALeafNodeComesBack(t *testing.T) {
+	t.Parallel()
+	z := startZone(t)
+	l := logAs(t, z.hub, "publisher:p")
+	r := z.follow(t)
+	r.applied(t, l.write(t, put("before", "{}")))
+
+	end(z.hub)
+	waiting.Until(t, "that the leaf node is alone", func() bool { return z.leaf.NumLeafNodes() == 0 })
+	confirmed := r.Status().LastConfirmed
+	if err := within(t, 10*time.Second, r.Barrier); !errors.Is(err, flagsync.ErrUnreachable) {
+		t.Errorf("a barrier without the hub: %v, want that the log cannot be reached", err)
+	}
+	s := r.Status()
+	if !s.Connected || !s.LastConfirmed.Equal(confirmed) || r.target.count() != 1 {
+		t.Errorf("connected %v, confirmed %v after %v, %d documents: want a connection that proves nothing, and the document",
+			s.Connected, s.LastConfirmed, confirmed, r.target.count())
+	}
+
+	z.startHub(t)
+	z.joined(t)
+	head := l.write(t, put("after", "{}"))
+	r.applied(t, head)
+	if s := r.Status(); s.StateTransfers > 0 || s.Rebuilds > 0 || s.DifferentHistory != nil || !s.LastConfirmed.After(confirmed) {
+		t.Errorf("it did not go on where it was: %+v", s)
+	}
+}
+
+func within(t *testing.T, limit time.Duration, do func(context.Context) error) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	return do(ctx)
+}
