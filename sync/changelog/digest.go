@@ -26,15 +26,19 @@ func (d Digest) MarshalText() ([]byte, error) {
 
 // UnmarshalText decodes exactly 64 lower-case hexadecimal digits. After an error
 // d is what it was.
-func (d *Digest) UnmarshalText(text []byte) error {
+func (d *Digest) UnmarshalText(text []byte) error { return decodeDigest(d, text) }
+
+// decodeDigest is [Digest.UnmarshalText] for strings, too: each entry has one that
+// need not be copied for that.
+func decodeDigest[text string | []byte](d *Digest, t text) error {
 	var sum Digest
-	if len(text) != hex.EncodedLen(len(sum)) {
-		return fmt.Errorf("digest has %d characters, want %d", len(text), hex.EncodedLen(len(sum)))
+	if len(t) != hex.EncodedLen(len(sum)) {
+		return fmt.Errorf("digest has %d characters, want %d", len(t), hex.EncodedLen(len(sum)))
 	}
 	for i := range sum {
-		high, low := hexDigit(text[2*i]), hexDigit(text[2*i+1])
+		high, low := hexDigit(t[2*i]), hexDigit(t[2*i+1])
 		if high|low > 0xf {
-			return fmt.Errorf("digest %q is not in lower-case hexadecimal", text)
+			return fmt.Errorf("digest %q is not in lower-case hexadecimal", string(t))
 		}
 		sum[i] = high<<4 | low
 	}

@@ -227,7 +227,7 @@ func parseProof(text string) (epoch Epoch, state Digest, s Signature, err error)
 		return "", state, "", fmt.Errorf("%w: %w", ErrUnsigned, err)
 	}
 	if second != noState {
-		if err := state.UnmarshalText([]byte(second)); err != nil {
+		if err := decodeDigest(&state, second); err != nil {
 			return "", state, "", fmt.Errorf("%w: %w", ErrUnsigned, err)
 		}
 	}
