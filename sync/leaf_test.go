@@ -1,16 +1,24 @@
 package flagsync_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
@@ -153,4 +161,55 @@ func within(t *testing.T, limit time.Duration, do func(context.Context) error) e
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	return do(ctx)
+}
+
+// A leaf node lets in the same users as the hub, with the permissions that `flagside credentials config` prints, and no one else.
+func TestSidecarsLogInToALeafNode(t *testing.T) {
+	t.Parallel()
+	users := natstest.Users(t)
+	hubOptions := &server.Options{StoreDir: t.TempDir()}
+	if err := hubOptions.ProcessConfigString(string(natstest.Authorization(t)) + "leafnodes { listen: \"127.0.0.1:-1\" }\njetstream: enabled"); err != nil {
+		t.Fatal(err)
+	}
+	hubOptions.Host, hubOptions.Port, hubOptions.NoSigs = "127.0.0.1", server.RANDOM_PORT, true
+	hub := startServer(t, hubOptions)
+
+	seed, err := os.ReadFile(natstest.SidecarKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leafOptions := &server.Options{ServerName: "zone-a"}
+	if err := leafOptions.ProcessConfigString(fmt.Sprintf("authorization { users: %s }\nleafnodes { remotes: [ { url: \"nats-leaf://127.0.0.1:%d\", nkey: %q } ] }",
+		usersOf(t, users, "SC_"+environment), hubOptions.LeafNode.Port, seed)); err != nil {
+		t.Fatal(err)
+	}
+	leafOptions.Host, leafOptions.Port, leafOptions.NoSigs = "127.0.0.1", server.RANDOM_PORT, true
+	leaf := startServer(t, leafOptions)
+	waiting.Until(t, "the leaf node to log in", func() bool { return hub.NumLeafNodes() == 1 })
+
+	l := logOver(t, connect(t, hub.ClientURL()))
+	l.write(t, put("before", "{}"))
+	r := startFollowing(t, connectSidecar(t, leaf.ClientURL()))
+	r.until(t, "synced", isSynced)
+	r.applied(t, l.write(t, put("after", "{}")))
+	if guest, err := nats.Connect(leaf.ClientURL()); err == nil {
+		guest.Close()
+		t.Error("the leaf node lets in a client without credentials")
+	}
+}
+
+// usersOf returns the users of an account, as `flagside credentials config` prints them.
+func usersOf(t *testing.T, users []natsserver.User, account string) []byte {
+	t.Helper()
+	config, err := natsserver.ServerConfig(users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accounts map[string]struct {
+		Users jsontext.Value `json:"users"`
+	}
+	if err := json.Unmarshal(bytes.TrimPrefix(config, []byte("accounts: ")), &accounts); err != nil {
+		t.Fatal(err)
+	}
+	return accounts[account].Users
 }

@@ -114,7 +114,12 @@ func connectAs(tb testing.TB, s *server.Server, user, inbox string) *flagsync.Co
 // logAs creates the environment and opens its log as a user.
 func logAs(tb testing.TB, s *server.Server, user string) *log {
 	tb.Helper()
-	c := connectAs(tb, s, user, "")
+	return logOver(tb, connectAs(tb, s, user, ""))
+}
+
+// logOver creates the environment by the connection of a publisher, and returns its log.
+func logOver(tb testing.TB, c *flagsync.Conn) *log {
+	tb.Helper()
 	environments, err := writer.OpenEnvironments(tb.Context(), c, 1)
 	if err != nil {
 		tb.Fatal(err)
