@@ -63,7 +63,7 @@ func (b *bench) point(ctx context.Context, size int) (fan.Measured, error) {
 		return fan.Measured{}, err
 	}
 	changes := min(max(deliveries/size, fewestChanges), mostChanges)
-	return fan.Measure(ctx, b.Binaries, p, "curve", fan.Options{Size: size, Changes: changes})
+	return fan.Measure(ctx, b.Binaries, p, "curve", fan.Options{Size: size, Changes: changes, Listen: b.listen})
 }
 
 // numbers reads the value of an option that is a list.

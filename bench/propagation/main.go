@@ -26,6 +26,7 @@ type options struct {
 	fanChanges     int // to many followers
 	clusterChanges int // to one sidecar of a cluster
 	curve, leaves  string
+	listen         bool
 	leafFollowers  int
 	profile        string
 }
@@ -36,6 +37,7 @@ func main() {
 	flag.IntVar(&o.fanChanges, "fan-changes", 200, "how many changes to measure with 200 and with 1,000 followers; 0 leaves it out")
 	flag.IntVar(&o.clusterChanges, "cluster-changes", 300, "how many changes to measure with one sidecar of a cluster; 0 leaves it out")
 	flag.StringVar(&o.curve, "curve", "", "numbers of followers to measure one after another, separated by commas, instead of everything else")
+	flag.BoolVar(&o.listen, "listen", false, "with --curve: listeners instead of followers, which hear the same and check nothing, for what it costs the publisher alone")
 	flag.StringVar(&o.leaves, "leaves", "", "numbers of leaf nodes to divide followers among, one after another, separated by commas, instead of everything else; 0 has the followers at the hub")
 	flag.IntVar(&o.leafFollowers, "leaf-followers", 1000, "how many followers to divide")
 	flag.StringVar(&o.profile, "cpuprofile", "", "file for a CPU profile of the followers while 1,000 of them are measured")

@@ -25,7 +25,10 @@ import (
 // fan is many followers in this process, each with a connection of its own, as
 // so many sidecars have. They hold documents and compile nothing.
 type fan struct {
+	size      int
 	followers []*follow.Follower
+	listeners []*listener
+	failed    chan error     // of listeners
 	missing   atomic.Int64   // followers that have not applied the change under way
 	last      chan time.Time // when the last of them had
 	states    sync.Map       // digests of the states that followers share, by position
@@ -39,6 +42,7 @@ type Options struct {
 	Size    int  // how many followers there are
 	Changes int  // how many changes are counted, after [WarmUp] that are not
 	Verify  bool // each follower verifies for itself
+	Listen  bool // instead of followers there are listeners, which hear the same and check nothing
 	// NATS are the servers, host:port, that the followers connect to in turn; none means that of the publisher. NKey is a file with the seed of
 	// their NATS user; empty means that they are guests.
 	NATS []string
@@ -75,7 +79,11 @@ func MeasureIn(ctx context.Context, b process.Binaries, p *process.Publisher, en
 	if err != nil {
 		return Measured{}, err
 	}
-	f, err := start(ctx, environment, trust, o)
+	begin := start
+	if o.Listen {
+		begin = startListeners
+	}
+	f, err := begin(ctx, environment, trust, o)
 	defer f.close()
 	if err != nil {
 		return Measured{}, err
@@ -123,7 +131,7 @@ const garbagePercent = 400
 func start(ctx context.Context, environment string, trust changelog.Trust, o Options) (*fan, error) {
 	shared := changelog.NewKeyring(trust)
 	ctx, stop := context.WithCancel(ctx)
-	f := &fan{last: make(chan time.Time, 1), stop: stop}
+	f := &fan{size: o.Size, last: make(chan time.Time, 1), stop: stop}
 	for i := range o.Size {
 		keys := shared
 		if o.Verify {
@@ -161,9 +169,35 @@ func start(ctx context.Context, environment string, trust changelog.Trust, o Opt
 	return f, nil
 }
 
+// startListeners starts listeners in the place of followers.
+func startListeners(ctx context.Context, environment string, _ changelog.Trust, o Options) (*fan, error) {
+	f := &fan{size: o.Size, last: make(chan time.Time, 1), failed: make(chan error, 1), stop: func() {}}
+	for i := range o.Size {
+		l, err := listen(ctx, f, o.NATS[i%len(o.NATS)], environment)
+		if l != nil {
+			f.listeners = append(f.listeners, l)
+		}
+		if err != nil {
+			return f, err
+		}
+		f.running.Go(func() {
+			if err := l.run(); err != nil {
+				select {
+				case f.failed <- err:
+				default: // one is enough
+				}
+			}
+		})
+	}
+	return f, nil
+}
+
 // close ends all followers.
 func (f *fan) close() {
 	f.stop()
+	for _, l := range f.listeners {
+		_ = l.conn.Close()
+	}
 	f.running.Wait()
 	for _, conn := range f.conns {
 		conn.Close()
@@ -196,7 +230,7 @@ func (f *fan) measure(ctx context.Context, p *process.Publisher, environment str
 
 // change makes the i-th change and waits until all followers have applied it.
 func (f *fan) change(ctx context.Context, p *process.Publisher, environment, match string, i int) (time.Duration, string, error) {
-	f.missing.Store(int64(len(f.followers)))
+	f.missing.Store(int64(f.size))
 	start := time.Now()
 	match, err := p.PutFlag(ctx, environment, Key, match, Document(i))
 	if err != nil {
@@ -205,8 +239,10 @@ func (f *fan) change(ctx context.Context, p *process.Publisher, environment, mat
 	select {
 	case at := <-f.last:
 		return at.Sub(start), match, nil
+	case err := <-f.failed:
+		return 0, "", err
 	case <-time.After(changeTimeout):
-		return 0, "", fmt.Errorf("change %d: %d of %d followers do not have it after %s", i, f.missing.Load(), len(f.followers), changeTimeout)
+		return 0, "", fmt.Errorf("change %d: %d of %d followers do not have it after %s", i, f.missing.Load(), f.size, changeTimeout)
 	case <-ctx.Done():
 		return 0, "", ctx.Err()
 	}
