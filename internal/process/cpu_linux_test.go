@@ -16,7 +16,7 @@ func TestUsedCPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	waiting.Until(t, "50 ms of work", func() bool {
-		for begin := time.Now(); time.Since(begin) < 10*time.Millisecond; { //nolint:revive // work is all it is for
+		for begin := time.Now(); time.Since(begin) < 10*time.Millisecond; {
 		}
 		now, err := process.UsedCPU(os.Getpid())
 		return err == nil && now-before > 50*time.Millisecond
