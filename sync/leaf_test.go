@@ -137,7 +137,13 @@ func TestTheHubOfALeafNodeComesBack(t *testing.T) {
 
 	end(z.hub)
 	waiting.Until(t, "that the leaf node is alone", func() bool { return z.leaf.NumLeafNodes() == 0 })
-	confirmed := r.Status().LastConfirmed
+	var confirmed time.Time
+	waiting.Until(t, "that no heartbeat is on its way any more", func() bool {
+		before := confirmed
+		time.Sleep(time.Second) // as long as there is between two
+		confirmed = r.Status().LastConfirmed
+		return confirmed.Equal(before)
+	})
 	if err := within(t, 10*time.Second, r.Barrier); !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("a barrier without the hub: %v, want that the log cannot be reached", err)
 	}
