@@ -3,7 +3,10 @@ package writer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/internal/jetstream"
@@ -64,7 +67,7 @@ func (a *appending) encode(expected uint64) error {
 		}
 		prev = a.records[i].Position().Link()
 	}
-	return nil
+	return a.sign()
 }
 
 func (a *appending) add(e changelog.Entry) error {
@@ -79,13 +82,39 @@ func (a *appending) add(e changelog.Entry) error {
 	if !bytes.Equal(r.Put, e.Put) { // the state would be signed over other bytes than the log has
 		return fmt.Errorf("entry %s: its body is not compact JSON", e.ID())
 	}
-	head, err := a.log.conn.Signer().SignHead(a.log.environment, r.Head())
-	if err != nil {
-		return err
-	}
-	a.log.conn.Keyring().RememberHead(a.log.environment, head)
-	r.Signature = head.Signature
 	a.records, a.bodies = append(a.records, r), append(a.bodies, body)
+	return nil
+}
+
+// signedTogether is how many records are signed one after the other, at least: each
+// takes some 30 us, and a goroutine for fewer would not pay.
+const signedTogether = 32
+
+// sign signs the records. Those of a large change are divided between the
+// processors, because nothing else of it takes as long.
+func (a *appending) sign() error {
+	each := max(signedTogether, (len(a.records)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	if len(a.records) <= each {
+		return a.signAll(a.records)
+	}
+	var signing sync.WaitGroup
+	errs := make([]error, (len(a.records)+each-1)/each)
+	for i := range errs {
+		signing.Go(func() { errs[i] = a.signAll(a.records[i*each : min((i+1)*each, len(a.records))]) })
+	}
+	signing.Wait()
+	return errors.Join(errs...)
+}
+
+func (a *appending) signAll(records []changelog.Record) error {
+	for i := range records {
+		head, err := a.log.conn.Signer().SignHead(a.log.environment, records[i].Head())
+		if err != nil {
+			return err
+		}
+		a.log.conn.Keyring().RememberHead(a.log.environment, head)
+		records[i].Signature = head.Signature
+	}
 	return nil
 }
 

@@ -61,27 +61,32 @@ func Divide(before *eval.Ruleset, changes []document.Document, l Limits) (parts 
 // before it. after is the rules with all changes.
 func divide(rules, after *eval.Ruleset, changes []document.Document, l Limits) ([][]document.Document, error) {
 	var parts [][]document.Document
+	before := &basis{rules: rules}
 	for len(changes) > 0 {
 		if l.holds(changes) { // what is valid together is valid after a part of it
 			return append(parts, changes), nil
 		}
-		p, err := nextPart(rules, after, changes, l)
+		p, err := nextPart(before, after, changes, l)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, p.documents)
-		rules, changes = p.rules, p.rest
+		before, changes = p.leads, p.rest
 	}
 	return parts, nil
 }
 
 // nextPart takes as many changes from the front as are valid together. Where that needs some from further back, because they stop
 // depending on what these take away, it takes them too, and fewer from the front if there is no room.
-func nextPart(rules, after *eval.Ruleset, changes []document.Document, l Limits) (part, error) {
+func nextPart(before *basis, after *eval.Ruleset, changes []document.Document, l Limits) (part, error) {
 	var problems eval.Problems
 	for size := l.fitting(changes); size > 0; size /= 2 {
 		p := newPart(changes, size)
-		if problems = p.complete(rules, after, l); problems == nil {
+		if before.add(after, p.documents) {
+			p.leads = before
+			return p, nil
+		}
+		if problems = p.complete(before, after, l); problems == nil {
 			return p, nil
 		}
 	}
@@ -97,7 +102,7 @@ func nextPart(rules, after *eval.Ruleset, changes []document.Document, l Limits)
 type part struct {
 	documents []document.Document
 	rest      []document.Document
-	rules     *eval.Ruleset // after the part
+	leads     *basis // what the next part is made from
 }
 
 func newPart(changes []document.Document, size int) part {
@@ -105,11 +110,11 @@ func newPart(changes []document.Document, size int) part {
 }
 
 // complete takes what the part needs to be valid from the rest, and returns the problems that remain.
-func (p *part) complete(rules, after *eval.Ruleset, l Limits) eval.Problems {
+func (p *part) complete(before *basis, after *eval.Ruleset, l Limits) eval.Problems {
 	for {
-		next, problems, _ := compileInto(rules, p.documents)
+		next, problems, _ := compileInto(before.compiled(), p.documents)
 		if len(problems) == 0 {
-			p.rules = next
+			p.leads = &basis{rules: next}
 			return nil
 		}
 		if !p.take(p.needed(problems, after), l) {

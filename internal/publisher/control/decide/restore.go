@@ -94,7 +94,7 @@ func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 	}
 	ordered := inDependencyOrder(s.Rules(), c.compiled.Rules, c.compiled.Documents)
 	for size := changelog.MaxEntries; size > 0; size /= 2 {
-		p, err := nextPart(s.Rules(), c.compiled.Rules, ordered, Limits{Documents: size})
+		p, err := nextPart(&basis{rules: s.Rules()}, c.compiled.Rules, ordered, Limits{Documents: size})
 		if err != nil {
 			return t, 0, err
 		}

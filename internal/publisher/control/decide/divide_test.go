@@ -1,0 +1,73 @@
+package decide_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// compiled returns how many flags, and rulesets, are compiled while something is done: each takes one generation.
+func compiled(rules *eval.Ruleset, do func()) int {
+	generation := func() uint64 {
+		next, _ := rules.Update(nil)
+		return next.Generation()
+	}
+	before := generation()
+	do()
+	return int(generation() - before - 1) //nolint:gosec // few
+}
+
+// However many parts it has, a change that only adds is compiled once: segments that others use, flags that require some of parts before.
+func TestWhatOnlyAddsIsCompiledOnce(t *testing.T) {
+	t.Parallel()
+	const n = 5*changelog.MaxEntries + 1
+	added := statetest.Chain(n-1, "on")
+	added = append(added, document.Document{Kind: document.KindSegment, Key: "everyone", Body: []byte(`{"==":[1,1]}`)})
+	for name, s := range map[string]*statetest.State{"a new environment": statetest.New(), "one that has flags": statetest.Shop(t)} {
+		var decision decide.Decision
+		got := compiled(s.Rules(), func() {
+			parts, _, err := decide.Divide(s.Rules(), added, decide.Limits{Documents: changelog.MaxEntries})
+			if err != nil {
+				t.Fatal(err)
+			}
+			decision.Parts = parts
+		})
+		if want := n; got != want {
+			t.Errorf("%s: %d generations, want one for each flag and one for the rules: %d", name, got, want)
+		}
+		if len(decision.Parts) != 6 {
+			t.Errorf("%s: %d parts, want 6", name, len(decision.Parts))
+		}
+		s.Apply(t, decision.Parts...)
+	}
+}
+
+// A part that adds what a flag in place requires in another version, or that takes something away, is compiled: it may not be valid by itself.
+func TestWhatChangesIsCompiledForEachPart(t *testing.T) {
+	t.Parallel()
+	s := statetest.New()
+	var changes []document.Document
+	for i := range 2500 {
+		key := fmt.Sprintf("f%04d", i)
+		if i%1000 == 500 {
+			s.Put(t, statetest.FlagDocument(key, statetest.FlagBody("on", "")))
+		}
+		changes = append(changes, statetest.FlagDocument(key, statetest.FlagBody("off", "")))
+	}
+	got := compiled(s.Rules(), func() {
+		parts, _, err := decide.Divide(s.Rules(), changes, decide.Limits{Documents: changelog.MaxEntries})
+		if err != nil || len(parts) != 3 {
+			t.Fatalf("%d parts, %v", len(parts), err)
+		}
+		s.Apply(t, parts...)
+	})
+	const whole, changing, applying = 2500 + 1, 2*1000 + 2, 2500 + 3
+	if got != whole+changing+applying {
+		t.Errorf("%d generations, want %d", got, whole+changing+applying)
+	}
+}
