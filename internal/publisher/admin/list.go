@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
@@ -31,7 +32,7 @@ func (s *server) list(ctx context.Context, kind document.Kind, in *listDocuments
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	found := documentsAfter(state, kind, in.After)
+	found := documentsAfter(state, kind, in.After, in.Limit+1)
 	out := &documentList{Revision: state.Position().Token().String()}
 	out.Body.Revision = out.Revision
 	out.Body.AgeMs = ageMs(status)
@@ -49,7 +50,12 @@ func (s *server) list(ctx context.Context, kind document.Kind, in *listDocuments
 	return out, nil
 }
 
-func documentsAfter(state decide.State, kind document.Kind, after string) []document.Document {
+// documentsAfter returns the first documents of a kind behind a key, by key: at most so many. All pages of a list together take time in proportion to
+// the documents.
+func documentsAfter(state decide.State, kind document.Kind, after string, most int) []document.Document {
+	if kind == document.KindFlag {
+		return flagsAfter(state, after, most)
+	}
 	var found []document.Document
 	for d := range state.Documents() {
 		if d.Kind == kind && d.Key > after {
@@ -57,5 +63,24 @@ func documentsAfter(state decide.State, kind document.Kind, after string) []docu
 		}
 	}
 	slices.SortFunc(found, func(a, b document.Document) int { return strings.Compare(a.Key, b.Key) })
+	return found[:min(most, len(found))]
+}
+
+// flagsAfter is documentsAfter of flags, which the rules have in order: also those that cannot be compiled.
+func flagsAfter(state decide.State, after string, most int) []document.Document {
+	flags := state.Rules().Flags()
+	begin, is := slices.BinarySearchFunc(flags, after, func(f *eval.Flag, key string) int { return strings.Compare(f.Key(), key) })
+	if is {
+		begin++
+	}
+	found := make([]document.Document, 0, min(most, len(flags)-begin))
+	for _, f := range flags[begin:] {
+		if len(found) == most {
+			break
+		}
+		if d, exists := state.Document(document.ID{Kind: document.KindFlag, Key: f.Key()}); exists {
+			found = append(found, d)
+		}
+	}
 	return found
 }
