@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 
@@ -16,10 +17,11 @@ func emptyView(environment string, maxWork int) *View {
 // one of them does not compile, one after the other, so that what is kept of a
 // document is the last version that did.
 func (v *View) with(changes []change) *View {
+	rules, problems := v.rules.Update(latest(changes))
 	d := newDraft(v.state)
-	d.apply(changes)
-	next, ok := v.become(d.freeze(), latest(changes))
-	if ok || len(changes) == 1 {
+	d.apply(sharing(rules, changes))
+	next := v.compiled(d.freeze(), rules, latest(changes), problems)
+	if problems.Err() == nil || len(changes) == 1 {
 		return next
 	}
 	next = v
@@ -52,9 +54,26 @@ func (v *View) loaded(s state, now map[string]bool) (next *View, ok bool) {
 // whether all of them did compile.
 func (v *View) become(s state, changed []document.Document) (next *View, ok bool) {
 	rules, problems := v.rules.Update(changed)
-	next = &View{environment: v.environment, state: s, rules: rules}
-	next.lastGood = v.keepLastGood(rules, changed, problems)
-	return next, problems.Err() == nil
+	return v.compiled(s, rules, changed, problems), problems.Err() == nil
+}
+
+// compiled returns the View of a state with the rules that changed documents have made of those of v.
+func (v *View) compiled(s state, rules *eval.Ruleset, changed []document.Document, problems eval.Problems) *View {
+	return &View{environment: v.environment, state: s, rules: rules, lastGood: v.keepLastGood(rules, changed, problems)}
+}
+
+// sharing returns the changes with the bodies that the rules have, so that those of rules that were prepared are not kept twice.
+func sharing(rules *eval.Ruleset, changes []change) []change {
+	shared := slices.Clone(changes)
+	for i := range shared {
+		shared[i].documents = slices.Clone(shared[i].documents)
+		for j, d := range shared[i].documents {
+			if f := rules.Flag(d.Key); d.Kind == document.KindFlag && f != nil && bytes.Equal(f.Document(), d.Body) {
+				shared[i].documents[j].Body = f.Document()
+			}
+		}
+	}
+	return shared
 }
 
 // keepLastGood returns the documents that are needed, beside the current ones,

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"github.com/flagside/flagside/document"
 )
@@ -26,6 +27,9 @@ type Ruleset struct {
 
 	sortOnce sync.Once
 	sorted   []*Flag
+
+	prepared atomic.Pointer[weak.Pointer[Ruleset]] // what Prepare has made of it, nil if nothing
+	madeOf   atomic.Pointer[madeOf]                // what Prepare has made it of, until an Update has taken it; else nil
 }
 
 // New returns an empty Ruleset in the default, strict mode, whose evaluations may visit DefaultMaxWork nodes each.

@@ -15,6 +15,13 @@ import (
 // counts as missing. Only changed documents and those that depend on them are compiled: a segment that every flag uses compiles all
 // flags, and so does a change of the settings. The keys of the installation are no business of a Ruleset: they are left out.
 func (r *Ruleset) Update(changes []document.Document) (*Ruleset, Problems) {
+	if next, problems := r.taken(changes); next != nil {
+		return next, problems
+	}
+	return r.compile(changes)
+}
+
+func (r *Ruleset) compile(changes []document.Document) (*Ruleset, Problems) {
 	r.Finish()
 	u := r.update()
 	for _, d := range changes {

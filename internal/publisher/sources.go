@@ -18,7 +18,7 @@ func (p *Publisher) prepareSources() error {
 			return fmt.Errorf("source %s: %s", spec.Place(), sentence)
 		}
 		f, err := following.New(following.Options{
-			Spec: spec, Control: p.environments.Control, Sole: p.server != nil, MaxWork: p.options.MaxEvaluationWork, Kubernetes: p.options.Kubernetes, Logger: p.logger,
+			Spec: spec, Control: p.environments.Control, Sole: p.server != nil, Kubernetes: p.options.Kubernetes, Logger: p.logger,
 		})
 		if err != nil {
 			return fmt.Errorf("source %s: %w", spec.Place(), err)

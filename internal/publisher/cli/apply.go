@@ -226,7 +226,7 @@ func (a *applying) plan(ctx context.Context, live liveDocuments) (source.Plan, e
 	if err := set.Findings.Err(); err != nil {
 		return source.Plan{}, &failure{code: exitInvalid, text: visible(err.Error())}
 	}
-	plan, err := a.planOf(live, set, set.Documents)
+	plan, err := a.planOf(live, rules, set, set.Documents)
 	if err != nil {
 		return plan, err
 	}
@@ -234,13 +234,13 @@ func (a *applying) plan(ctx context.Context, live liveDocuments) (source.Plan, e
 	if err != nil || !others {
 		return plan, err
 	}
-	return a.planOf(live, set, wanted)
+	return a.planOf(live, rules, set, wanted)
 }
 
-// planOf plans what the environment needs to become what files say that were read.
-func (a *applying) planOf(live liveDocuments, set *source.Set, wanted []document.Document) (source.Plan, error) {
+// planOf plans what the environment, whose rules are compiled, needs to become what files say that were read.
+func (a *applying) planOf(live liveDocuments, rules *eval.Ruleset, set *source.Set, wanted []document.Document) (source.Plan, error) {
 	plan, err := source.New(live.documents, wanted, source.Options{
-		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Rules: eval.New(), MaxDocuments: a.documents, MaxBytes: a.bytes,
+		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Live: rules, MaxDocuments: a.documents, MaxBytes: a.bytes,
 	})
 	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
 		return plan, &failure{code: exitInvalid, text: visible(strings.Join(set.Explain(refusal.Detail, refusal.Problems), "\n"))}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/progress"
@@ -105,6 +106,7 @@ func (x *execution) write(ctx context.Context, log Log, d decide.Decision) error
 	x.result.Document = x.result.Position.Token()
 	// The change is in the log whether or not it is seen here in time.
 	_ = x.options.Follower.Wait(ctx, x.result.Position.Revision)
+	runtime.KeepAlive(d.Candidate) // the state that was waited for takes its rules
 	return nil
 }
 

@@ -25,15 +25,13 @@ const (
 	keptDigests = 1000
 )
 
-// Options say what is followed. All but Sole, MaxWork, Kubernetes, and Logger are required.
+// Options say what is followed. All but Sole, Kubernetes, and Logger are required.
 type Options struct {
 	Spec Spec
 	// Control returns what reads and changes the environment.
 	Control func(ctx context.Context, environment string) (*control.Service, error)
 	// Sole says that no other publisher can follow the source.
 	Sole bool
-	// MaxWork is how many nodes one evaluation may visit, see eval.NewWithin.
-	MaxWork int
 	// Kubernetes says where the API server is; it is required for a namespace.
 	Kubernetes kubernetes.Options
 	// Logger gets each change of the state.

@@ -28,6 +28,8 @@ type Options struct {
 	Around bool
 	// Rules bound what may be evaluated; their documents do not matter.
 	Rules *eval.Ruleset
+	// Live are the rules of the live documents. Nil means that they are compiled, with Rules, if there is something to plan.
+	Live *eval.Ruleset
 	// MaxDocuments and MaxBytes, of all bodies, bound each transaction.
 	MaxDocuments, MaxBytes int
 }
@@ -180,7 +182,10 @@ func (o Options) foreign(owner string) bool {
 
 // divide orders the changes and puts them into transactions.
 func (p *Plan) divide(live []document.Document, changes map[document.ID]Change, o Options) error {
-	rules, _ := o.Rules.Update(live)
+	rules := o.Live
+	if rules == nil {
+		rules, _ = o.Rules.Update(live)
+	}
 	documents := make([]document.Document, 0, len(changes))
 	for id, c := range changes {
 		documents = append(documents, document.Document{Kind: id.Kind, Key: id.Key, Body: c.After})

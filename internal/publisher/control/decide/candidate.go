@@ -20,10 +20,17 @@ type Candidate struct {
 	at changelog.Position // of the state without the changes
 }
 
-// Compile compiles the rules of a state with the changes applied.
+// Compile compiles the rules of a state with the changes applied, at the revisions that they get if they are the next transaction. Then the state
+// that they lead to takes these rules, as long as the candidate is in use, and is not compiled again.
 func Compile(s State, changes []document.Document) *Candidate {
 	c := &Candidate{Documents: changes, at: s.Position()}
-	c.Rules, c.Problems, c.Warnings = compileInto(s.Rules(), changes)
+	next := slices.Clone(changes)
+	for i := range next {
+		next[i].Revision = c.at.Revision + uint64(i) + 1 // #nosec G115 -- far fewer
+	}
+	var problems eval.Problems
+	c.Rules, problems = s.Rules().Prepare(next)
+	c.Problems, c.Warnings = divided(problems)
 	return c
 }
 
@@ -50,6 +57,12 @@ func (c *Candidate) decision() Decision {
 // compileInto compiles rules with the changes applied, and returns the problems that forbid them and those that are mere warnings.
 func compileInto(rules *eval.Ruleset, changes []document.Document) (next *eval.Ruleset, fatal, warnings eval.Problems) {
 	next, problems := rules.Update(changes)
+	fatal, warnings = divided(problems)
+	return next, fatal, warnings
+}
+
+// divided returns the problems that forbid a change, and those that are mere warnings.
+func divided(problems eval.Problems) (fatal, warnings eval.Problems) {
 	for _, p := range problems {
 		if p.Warning {
 			warnings = append(warnings, p)
@@ -57,5 +70,5 @@ func compileInto(rules *eval.Ruleset, changes []document.Document) (next *eval.R
 			fatal = append(fatal, p)
 		}
 	}
-	return next, fatal, warnings
+	return fatal, warnings
 }
