@@ -122,15 +122,20 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // ResidentBytes returns the resident set size of the process.
 func (p *Process) ResidentBytes() (int64, error) { return ResidentBytes(p.PID()) }
 
+// PeakBytes returns the largest resident set size that the process had.
+func (p *Process) PeakBytes() (int64, error) { return memory(p.PID(), "VmHWM:") }
+
 // ResidentBytes returns the resident set size of any process.
-func ResidentBytes(pid int) (int64, error) {
+func ResidentBytes(pid int) (int64, error) { return memory(pid, "VmRSS:") }
+
+func memory(pid int, name string) (int64, error) {
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
 		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == "VmRSS:" {
+		if len(fields) == 3 && fields[0] == name {
 			kilobytes, err := strconv.ParseInt(fields[1], 10, 64)
 			return kilobytes * 1024, err
 		}

@@ -36,8 +36,8 @@ func oneByOne(ctx context.Context, c *client.Client, count int) (figures.Duratio
 	return all, nil
 }
 
-// atOnce returns how many changes a second several writers make together.
-func atOnce(ctx context.Context, c *client.Client, writers int, duration time.Duration) (float64, error) {
+// atOnce returns how many changes several writers make together, and how many a second. The name begins the keys of their flags.
+func atOnce(ctx context.Context, c *client.Client, name string, writers int, duration time.Duration) (int64, float64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var made atomic.Int64
@@ -47,7 +47,7 @@ func atOnce(ctx context.Context, c *client.Client, writers int, duration time.Du
 	for w := range writers {
 		running.Go(func() {
 			for i := 0; time.Since(begin) < duration && ctx.Err() == nil; i++ {
-				if err := create(ctx, c, fmt.Sprintf("writer-%d-%d", w, i)); err != nil {
+				if err := create(ctx, c, fmt.Sprintf("%s-%d-%d", name, w, i)); err != nil {
 					failed.CompareAndSwap(nil, &err)
 					cancel()
 					return
@@ -59,7 +59,7 @@ func atOnce(ctx context.Context, c *client.Client, writers int, duration time.Du
 	running.Wait()
 	took := time.Since(begin)
 	if err := failed.Load(); err != nil {
-		return 0, *err
+		return 0, 0, *err
 	}
-	return float64(made.Load()) / took.Seconds(), nil
+	return made.Load(), float64(made.Load()) / took.Seconds(), nil
 }
