@@ -4,7 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
+	"slices"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // A document that does not compile is stored and passed on as it is; the last
@@ -78,4 +82,30 @@ func TestDamagedLastGoodFile(t *testing.T) {
 	if len(s.Problems()) != 1 {
 		t.Errorf("problems: %v", s.Problems())
 	}
+}
+
+// The View takes rules that were prepared for what a change turned out to be, and has their bodies and no second copy.
+func TestApplyTakesPreparedRules(t *testing.T) {
+	s, h := liveStore(t, "")
+	apply(t, s, h.commit(t, flag("a", 1), flag("b", 1)))
+	wanted := []document.Document{flag("a", 2), flag("c", 1), {Kind: document.KindFlag, Key: "b"}}
+	next := slices.Clone(wanted)
+	for i := range next {
+		next[i].Revision = s.View().Position().Revision + uint64(i) + 1
+	}
+	prepared, problems := s.View().Rules().Prepare(next)
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	apply(t, s, h.commit(t, wanted...))
+	if s.View().Rules() != prepared {
+		t.Error("the change was compiled again")
+	}
+	checkView(t, s.View(), h)
+	checkRules(t, s.View(), h)
+	a, _ := s.View().Document(document.ID{Kind: document.KindFlag, Key: "a"})
+	if &a.Body[0] != &prepared.Flag("a").Document()[0] {
+		t.Error("the body of a flag is kept twice")
+	}
+	runtime.KeepAlive(prepared)
 }
