@@ -89,7 +89,7 @@ fleet: ## who serves what and who uses what: random schedules, fleets of 10 to 1
 examples: ## runs the example applications; they need Python, Java with Maven, Node.js and Chromium
 	examples/run.sh
 
-bench-writes: ## latency and rate of writes, and the restart of a publisher with 100,000 entries
+bench-writes: ## latency and rate of writes, applies of 1,000 to 20,000 flags, and the restart of a publisher with 100,000 entries; ten minutes on an idle machine
 	$(GO) run ./bench/writes
 
 walkthrough: ## people change flags with the programs as released; writes docs/walkthrough.md

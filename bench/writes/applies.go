@@ -149,6 +149,9 @@ func (a *applies) followed(ctx context.Context, files string) error {
 	if err := sidecar.AwaitReady(ctx); err != nil {
 		return err
 	}
+	if _, err := a.publisher.Run(ctx, a.b, "wait", "--environment", environment); err != nil { // until it is certain which sidecars there are
+		return err
+	}
 	took, used, err := a.once(ctx, environment, files, "--wait")
 	if err != nil {
 		return err

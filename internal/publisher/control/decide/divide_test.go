@@ -19,7 +19,7 @@ func compiled(rules *eval.Ruleset, do func()) int {
 	}
 	before := generation()
 	do()
-	return int(generation() - before - 1) //nolint:gosec // few
+	return int(generation() - before - 1)
 }
 
 // However many parts it has, a change that only adds is compiled once: segments that others use, flags that require some of parts before.
