@@ -109,6 +109,14 @@ func (f *Flag) Urgent() bool { return f.urgent }
 // EvaluateDefault returns what the flag answers when no rule decides it: the default variant, or nothing if the flag is disabled.
 func (f *Flag) EvaluateDefault() Result { return f.settled }
 
+// Settled returns the answer that every context gets at any time, false if there is none or it is an error.
+func (f *Flag) Settled() (r Result, ok bool) {
+	if f.rule != nil || len(f.prerequisites) > 0 || f.settled.ErrorCode != "" {
+		return Result{}, false
+	}
+	return f.settled, true
+}
+
 // Evaluate evaluates the flag for c at the time now; nil is an empty context. It never fails and never blocks: whatever goes wrong is
 // in the result, and is counted, see Errors. It uses c as working memory, so no other evaluation may use c at the same time.
 func (f *Flag) Evaluate(c *Context, now time.Time) (r Result) {

@@ -18,7 +18,7 @@ import (
 func TestABulkAnswerThatTakesTooLongIsAnError(t *testing.T) {
 	var file strings.Builder
 	for i := range 2000 {
-		fmt.Fprintf(&file, `,"f%d":{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`, i)
+		fmt.Fprintf(&file, `,"f%d":{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"var":"beta"},"on"]}}`, i)
 	}
 	store := load(t, `{"flags":{`+file.String()[1:]+`}}`, "")
 	var looks atomic.Int64

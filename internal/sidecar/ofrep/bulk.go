@@ -5,6 +5,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
@@ -91,23 +92,21 @@ func (x *bulkExchange) leave() {
 	x.making, x.ctx = false, nil
 }
 
-// Encode implements resolver.BulkEncoder.
-func (x *bulkExchange) Encode(ctx context.Context, body []byte, results resolver.Results) []byte {
-	body = append(body, `{"flags":[`...)
-	first := true
-	for result := range results.All(ctx) {
-		if !first {
-			body = append(body, ',')
-		}
-		first = false
-		body = appendResult(body, result.Flag.Key(), &result)
-	}
-	body = append(body, `],"metadata":`...)
-	body = append(body, results.Metadata()...)
+// Head implements resolver.BulkEncoder.
+func (x *bulkExchange) Head() string { return `{"flags":[` }
+
+// AppendItem implements resolver.BulkEncoder.
+func (x *bulkExchange) AppendItem(dst []byte, r *eval.Result) []byte {
+	return appendResult(dst, r.Flag.Key(), r)
+}
+
+// AppendTail implements resolver.BulkEncoder.
+func (x *bulkExchange) AppendTail(dst, metadata []byte) []byte {
+	dst = append(append(dst, `],"metadata":`...), metadata...)
 	if x.server.feed != nil {
-		body = appendStreams(body, x.ctx.Request.Header.Peek(resolver.HeaderSelector))
+		dst = appendStreams(dst, x.ctx.Request.Header.Peek(resolver.HeaderSelector))
 	}
-	return append(body, '}')
+	return append(dst, '}')
 }
 
 // send makes a bulk answer, or only its validator, the answer to a client.

@@ -20,6 +20,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	counting "github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -40,6 +41,7 @@ type fleet struct {
 type sidecar struct {
 	*Server
 	metrics *prometheus.Registry
+	counts  *counting.Counts
 	store   *cache.Store
 	applied int // of the log
 	age     time.Duration
@@ -108,8 +110,8 @@ func (f *fleet) replace(i int) *sidecar {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	s := &sidecar{metrics: prometheus.NewRegistry(), store: store}
-	o := resolver.Options{Views: store, Log: s, Now: f.now, Metrics: s.metrics}
+	s := &sidecar{metrics: prometheus.NewRegistry(), counts: counting.New("shop"), store: store}
+	o := resolver.Options{Views: store, Log: s, Now: f.now, Usage: s.counts, Metrics: s.metrics}
 	if i == len(f.sidecars)-1 {
 		o.Enrichment.Static = map[string]string{"tier": "gold"}
 	}

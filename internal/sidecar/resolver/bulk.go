@@ -14,11 +14,13 @@ import (
 type BulkRequest struct {
 	request
 
-	key   bulkKey
-	tag   bulkTag
-	build bulkBuild
-	usage usage.Bulk
-	err   error // see Results.Err
+	key    bulkKey
+	tag    bulkTag
+	build  bulkBuild
+	body   bulkBody
+	result eval.Result // of the flag that is being encoded
+	usage  usage.Bulk
+	err    error // see Results.Err
 }
 
 // BulkEncoder makes the body of a bulk answer.
@@ -28,8 +30,12 @@ type BulkEncoder interface {
 	// Buffer returns memory for a body that is not in memory already. It is called at most once for an answer, before anything is evaluated, and
 	// may wait.
 	Buffer() []byte
-	// Encode appends the answer for all results to body.
-	Encode(ctx context.Context, body []byte, results Results) []byte
+	// Head is what comes before the items of every answer of the form.
+	Head() string
+	// AppendItem appends the item of a result. It must depend on the form and the result alone, because items are kept for other answers.
+	AppendItem(dst []byte, r *eval.Result) []byte
+	// AppendTail appends what comes after the items, which are separated by commas; metadata are those of the answer as a whole.
+	AppendTail(dst, metadata []byte) []byte
 }
 
 // BulkAnswer is the answer for all selected flags.
@@ -60,8 +66,9 @@ func (q *BulkRequest) End() {
 	q.end()
 	q.key.reset()
 	q.tag.reset()
+	q.body.reset()
 	q.usage.End()
-	q.build, q.err = bulkBuild{}, nil
+	q.build, q.result, q.err = bulkBuild{}, eval.Result{}, nil
 }
 
 // Find returns the context in a member of the object that data encode, as part of data. It reports false if a decoder has to look that does not only
@@ -90,25 +97,25 @@ func (q *BulkRequest) Answer(ctx context.Context, data, known []byte, e BulkEnco
 	if ok {
 		return BulkAnswer{Body: remembered, Shared: true, Tag: q.tag.text, NotModified: anyTag(known, q.tag.hasBody)}, nil
 	}
-	body, err := q.body(ctx, data, e)
+	body, err := q.make(ctx, data, e)
 	if err != nil {
 		return BulkAnswer{Body: body}, err
 	}
 	return BulkAnswer{Body: body, Tag: q.tag.text, NotModified: anyTag(known, q.tag.hasBody)}, nil
 }
 
-// body makes the body of the answer and notes its validator.
-func (q *BulkRequest) body(ctx context.Context, data []byte, e BulkEncoder) ([]byte, error) {
-	body := e.Buffer()
+// make makes the body of the answer and notes its validator.
+func (q *BulkRequest) make(ctx context.Context, data []byte, e BulkEncoder) ([]byte, error) {
+	memory := e.Buffer()
 	if err := q.setContext(data); err != nil {
-		return body, err
+		return memory, err
 	}
-	body = e.Encode(ctx, body, Results{q})
-	if q.err != nil {
-		return body, q.err
+	q.body.begin(e, memory)
+	q.encodeAll(ctx)
+	if q.err == nil {
+		q.remember(q.body.bytes)
 	}
-	q.remember(body)
-	return body, nil
+	return q.body.bytes, q.err
 }
 
 // Results are the results for all selected flags, in one context and from one view. They are valid until the request ends.

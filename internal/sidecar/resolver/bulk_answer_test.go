@@ -51,34 +51,6 @@ func TestAKnownBulkAnswerIsNotModified(t *testing.T) {
 	}
 }
 
-// stopping is an encoder that looks at one result only.
-type stopping struct{ encoder }
-
-func (s *stopping) Encode(ctx context.Context, body []byte, results resolver.Results) []byte {
-	s.encoded = true
-	for range results.All(ctx) {
-		break
-	}
-	return append(body, "one"...)
-}
-
-// A body that was not made of all results is neither remembered nor recognised by its inputs.
-func TestABodyOfSomeResultsMayBeAnother(t *testing.T) {
-	w := newWorld(t, "f", planned, "g", settled(1, ``))
-	w.remember()
-	for range 3 {
-		e := stopping{encoder{form: "some"}}
-		answer, tag, err := w.answerAll(t.Context(), "", &e)
-		if err != nil || !e.encoded || string(answer.Body) != "one" {
-			t.Fatalf("answered %s, %v, encoded %t", answer.Body, err, e.encoded)
-		}
-		again := stopping{encoder{form: "some"}}
-		if answer, _, err := w.answerAll(t.Context(), tag, &again); err != nil || !again.encoded || !answer.NotModified {
-			t.Errorf("again: %+v, %v, encoded %t", answer, err, again.encoded)
-		}
-	}
-}
-
 // An answer that ends early has an error and no validator, and is not remembered.
 func TestAnInterruptedBulkAnswerIsNone(t *testing.T) {
 	w := newWorld(t, manyOf(600, `{"if":[{"==":[{"var":"plan"},"pro"]},"on"]}`)...)

@@ -14,7 +14,7 @@ type remembered struct {
 	digest digest // of body
 	period period
 	tally  tally
-	usage  *usage.Remembered
+	usage  *usage.Group
 }
 
 // period is the time for which an answer stays the same as long as all else does that it depends on, in seconds of Unix time, which are
@@ -35,6 +35,7 @@ type bulkBuild struct {
 	volatile bool  // an item may be another at any moment
 	timed    bool  // the time had a part in an item
 	until    int64 // the least ValidUntil; 0 is never
+	digest   digest
 }
 
 // add notes one item.
@@ -90,14 +91,15 @@ func (q *BulkRequest) inMemory() (found remembered, ok bool) {
 	return found, ok && found.period.holds(q.now)
 }
 
-// remember notes the validator of a body that was made of all results, and keeps a copy of it unless it may be another at any moment.
+// remember notes the validator of a body that was made of all results, and keeps a copy of it if it was asked for before, unless it may be another
+// at any moment.
 func (q *BulkRequest) remember(body []byte) {
-	made := remembered{digest: digestOf(body), period: q.build.period(q.now), tally: q.build.tally}
+	made := remembered{digest: q.build.digest, period: q.build.period(q.now), tally: q.build.tally}
 	if q.build.volatile {
 		q.key.deterministic = false
 	}
 	q.tag.set(&q.key, made.digest, made.period)
-	if q.key.deterministic && q.key.cacheable {
+	if q.key.deterministic && q.memorable() && q.resolver.sightings.again(q.key.bytes) {
 		made.body, made.usage = bytes.Clone(body), q.usage.Remember()
 		q.resolver.answers.Put(q.key.bytes, made, len(body)+made.usage.Size())
 	}

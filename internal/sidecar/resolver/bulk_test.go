@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/waiting"
 )
@@ -70,14 +71,19 @@ func (e *encoder) Buffer() []byte {
 	return make([]byte, 0, 64)
 }
 
-// Encode implements resolver.BulkEncoder.
-func (e *encoder) Encode(ctx context.Context, body []byte, results resolver.Results) []byte {
+// Head implements resolver.BulkEncoder.
+func (e *encoder) Head() string {
 	e.encoded = true
-	for result := range results.All(ctx) {
-		body = append(body, result.Flag.Key()+"="+string(result.Value())+" "...)
-	}
-	return body
+	return "all:"
 }
+
+// AppendItem implements resolver.BulkEncoder.
+func (e *encoder) AppendItem(dst []byte, r *eval.Result) []byte {
+	return append(dst, r.Flag.Key()+"="+string(r.Value())...)
+}
+
+// AppendTail implements resolver.BulkEncoder.
+func (e *encoder) AppendTail(dst, _ []byte) []byte { return append(dst, '.') }
 
 // remembered reports whether the answer comes from memory sooner or later, and fails if it ever is another.
 func (w *world) remembered(selector, evaluationContext string) bool {
@@ -103,12 +109,12 @@ func TestBulkAnswersAreRemembered(t *testing.T) {
 	w.remember()
 	const gold = `{"plan":"gold"}`
 	for _, test := range []struct{ selector, context, want string }{
-		{"", `{}`, "f=2 g=1 "},
-		{"", gold, "f=1 g=1 "},
-		{"flagSetId=web", gold, "g=1 "},
-		{"flagSetId=", gold, "f=1 "},
-		{"flagSetId=web" + gold, "", ""},
-		{"flagSetId=web", "", "g=1 "},
+		{"", `{}`, "all:f=2,g=1."},
+		{"", gold, "all:f=1,g=1."},
+		{"flagSetId=web", gold, "all:g=1."},
+		{"flagSetId=", gold, "all:f=1."},
+		{"flagSetId=web" + gold, "", "all:."},
+		{"flagSetId=web", "", "all:g=1."},
 	} {
 		if !w.remembered(test.selector, test.context) {
 			t.Errorf("%+v: never remembered", test)
@@ -119,7 +125,7 @@ func TestBulkAnswersAreRemembered(t *testing.T) {
 	}
 	w.commit("f", settled(7, ``))
 	w.deliver()
-	if got, remembered := w.all("", gold); remembered || got != "f=7 g=1 " {
+	if got, remembered := w.all("", gold); remembered || got != "all:f=7,g=1." {
 		t.Errorf("after a change: %s, remembered %v", got, remembered)
 	}
 }
@@ -168,11 +174,11 @@ func TestRememberedAnswersBecomeStale(t *testing.T) {
 	w := newWorld(t, "f", settled(1, `,"maxStaleness":"1h","onUnreachable":"error"`))
 	w.remember()
 	w.confirm(time.Now().Add(-2 * time.Hour))
-	if got, remembered := w.all("", "{}"); remembered || got != "f= " {
+	if got, remembered := w.all("", "{}"); remembered || got != "all:f=." {
 		t.Errorf("%s, remembered %v", got, remembered)
 	}
 	w.confirm(time.Now())
-	if got, remembered := w.all("", "{}"); !remembered || got != "f=1 " {
+	if got, remembered := w.all("", "{}"); !remembered || got != "all:f=1." {
 		t.Errorf("once confirmed: %s, remembered %v", got, remembered)
 	}
 }
@@ -187,10 +193,10 @@ func TestRememberedAnswersEnd(t *testing.T) {
 		before := time.Now().Unix()
 		got, _ := w.all("", "{}")
 		after := time.Now().Unix()
-		if before >= moment && got != "f=2 " || after < moment && got != "f=1 " {
+		if before >= moment && got != "all:f=2." || after < moment && got != "all:f=1." {
 			t.Fatalf("between %d and %d of %d: %s", before, after, moment, got)
 		}
-		return got == "f=2 "
+		return got == "all:f=2."
 	})
 }
 
@@ -209,11 +215,11 @@ func TestRememberedAnswersBegin(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.remember()
-	if got, _ := w.all("", "{}"); got != "f=2 " {
+	if got, _ := w.all("", "{}"); got != "all:f=2." {
 		t.Fatalf("now: %s", got)
 	}
 	offset.Store(int64(-time.Hour))
-	if got, _ := w.all("", "{}"); got != "f=1 " {
+	if got, _ := w.all("", "{}"); got != "all:f=1." {
 		t.Errorf("an hour before: %s", got)
 	}
 }
@@ -327,7 +333,7 @@ func TestNoEvaluationRestsOnLess(t *testing.T) {
 					recalled++
 					mu.Unlock()
 				}
-				for item := range strings.FieldsSeq(body) {
+				for item := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(body, "all:"), "."), ",") {
 					key, value, _ := strings.Cut(item, "=")
 					check("bulk, remembered "+strconv.FormatBool(remembered)+", "+key, want, value)
 				}

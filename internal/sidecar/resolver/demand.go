@@ -20,6 +20,9 @@ type demand struct {
 // nothing reports whether an answer can be given without a look at the age of knowledge.
 func (d demand) nothing() bool { return d == demand{} }
 
+// mayBeStale reports whether an answer may be stale, unless the request demands more.
+func (d demand) mayBeStale() bool { return d.barrier || d.maxStaleness > 0 }
+
 // demandOf returns what one flag demands; nil demands nothing.
 func demandOf(f *eval.Flag) demand {
 	if f == nil {

@@ -104,7 +104,7 @@ func TestRulesAndMemoryKnowOfTheEnrichment(t *testing.T) {
 	w := newWorld(t, "regional", `{"state":"ENABLED","variants":{"eu":1,"us":2},"defaultVariant":"us","targeting":{"if":[{"==":[{"var":"region"},"eu"]},"eu"]}}`)
 	w.Resolver = w.enriched(resolver.Enrichment{Static: map[string]string{"tier": "gold"}, Headers: map[string]string{"X-Region": "region"}})
 	w.remember()
-	for _, c := range []struct{ region, want string }{{"eu", "regional=1 "}, {"us", "regional=2 "}, {"", "regional=2 "}, {"eu", "regional=1 "}} {
+	for _, c := range []struct{ region, want string }{{"eu", "all:regional=1."}, {"us", "all:regional=2."}, {"", "all:regional=2."}, {"eu", "all:regional=1."}} {
 		waiting.Until(t, "the answer for a region is remembered", func() bool {
 			body, remembered := w.allOf("test", headers(map[string]string{"X-Region": c.region}), `{}`)
 			if body != c.want {

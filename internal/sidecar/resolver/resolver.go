@@ -96,9 +96,12 @@ type Resolver struct {
 	proven     atomic.Bool
 	summary    atomic.Pointer[rulesetSummary] // of the last ruleset that was asked for all flags
 	answers    *cache.Answers[remembered]
-	cacheOff   bool     // no answers are remembered
-	buildID    string   // see buildID
-	nonce      [16]byte // tells the process from others
+	sightings  *sightings
+	layouts    atomic.Pointer[layouts]
+	layoutsMu  sync.Mutex // held while layouts are replaced
+	cacheOff   bool       // no answers are remembered
+	buildID    string     // see buildID
+	nonce      [16]byte   // tells the process from others
 	attributes []attribute
 	perFlag    *perFlag // nil if evaluations are not counted per flag
 	logger     zerolog.Logger
@@ -165,6 +168,7 @@ func New(o Options) (*Resolver, error) {
 		events:     o.Events,
 		reservoir:  o.Reservoir,
 		answers:    cache.NewAnswers[remembered](o.AnswersMemory),
+		sightings:  newSightings(),
 		cacheOff:   o.AnswersMemory < 0,
 		attributes: newAttributes(o.Enrichment),
 		perFlag:    single,

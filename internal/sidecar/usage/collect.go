@@ -61,15 +61,15 @@ func (c *Counts) Collect() Collected {
 	return all
 }
 
-// spread counts the evaluations of answers that were given from memory where those of others are. c.mu is held.
+// spread counts the evaluations of groups where those of others are. c.mu is held.
 func (c *Counts) spread() {
-	c.bulks = slices.DeleteFunc(c.bulks, func(m *Remembered) bool {
-		n, idle := m.collect()
+	c.groups = slices.DeleteFunc(c.groups, func(g *Group) bool {
+		n, idle := g.collect()
 		if idle {
-			n += m.giveUp()
+			n += g.giveUp()
 		}
 		if n > 0 {
-			for _, s := range m.series {
+			for _, s := range g.series {
 				if !s.add(n) {
 					c.keepLocked(s)
 				}

@@ -28,7 +28,7 @@ type Counts struct {
 
 	mu     sync.Mutex // guards what follows, and writes to the table
 	kept   []*series
-	bulks  []*Remembered
+	groups []*Group
 	lumped int // how many of kept are
 	text   int // bytes of the names in kept
 }

@@ -161,7 +161,7 @@ func TestNoEvaluationIsLostOrCollectedTwice(t *testing.T) {
 		want[w] = make(map[string]uint64)
 		writing.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(w), 1))
-			var kept []*usage.Remembered
+			var kept []*usage.Group
 			var keptFlags [][]string
 			for i := range each {
 				r := versions[(i/1000+random.IntN(2))%len(versions)]
@@ -242,7 +242,7 @@ func TestReplacedFlagsAreNotKept(t *testing.T) {
 	}
 	c, r := usage.New("shop"), eval.New()
 	var before int64
-	var kept []*usage.Remembered
+	var kept []*usage.Group
 	for i := range versions {
 		var list strings.Builder
 		for j := range users {
