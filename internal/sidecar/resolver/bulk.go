@@ -14,6 +14,7 @@ import (
 type BulkRequest struct {
 	request
 
+	last   lastQuestion
 	key    bulkKey
 	tag    bulkTag
 	build  bulkBuild
@@ -61,7 +62,7 @@ func (r *Resolver) BeginAll(ctx context.Context, q *BulkRequest, h Headers) erro
 	return err
 }
 
-// End lets go of everything that q refers to.
+// End lets go of everything that q refers to. It keeps copies of the question, for the next to be compared with.
 func (q *BulkRequest) End() {
 	q.end()
 	q.key.reset()
@@ -77,8 +78,15 @@ func (q *BulkRequest) Find(data []byte, member string) (context []byte, ok bool)
 	if q.Lenient() {
 		return nil, false
 	}
+	if context, ok := q.last.find(data, member); ok {
+		return context, true
+	}
 	context, err := q.contextRules().FindContextMember(&q.context, data, member)
-	return context, err == nil
+	if err != nil {
+		return nil, false
+	}
+	q.last.found(data, member, context)
+	return context, true
 }
 
 // Answer answers all selected flags in the context that data encode. known are the validators of the answers that the client has, as in

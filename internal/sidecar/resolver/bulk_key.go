@@ -38,7 +38,7 @@ func (q *BulkRequest) ask(form string, data []byte) {
 		return
 	}
 	k.bytes = q.appendKey(k.bytes, form, enriched)
-	k.inputs = digestOf(k.bytes[ownSize:])
+	k.inputs = q.last.inputsOf(k.bytes)
 	k.deterministic = !q.anyStale()
 	k.cacheable = k.deterministic && !isLarge(enriched)
 }

@@ -63,15 +63,22 @@ func (q *BulkRequest) unchanged(other []byte) bool {
 	return true
 }
 
-// useUnchanged counts the use of the flags in an answer that the client has: by flag if the answer is in memory, which no longer tells otherwise.
+// useUnchanged counts the use of the flags in an answer that the client has: by flag if the answer is in memory, or was when the same was asked last.
 func (q *BulkRequest) useUnchanged() {
-	if q.memorable() {
-		if found, ok := q.inMemory(); ok {
-			q.resolver.usage.Again(found.usage)
-			return
+	l := &q.last
+	if l.usage == nil || !l.period.holds(q.now) {
+		l.usage = nil
+		if q.memorable() {
+			if found, ok := q.inMemory(); ok {
+				l.usage, l.period = found.usage, found.period
+			}
 		}
 	}
-	q.resolver.usage.Unchanged()
+	if l.usage == nil {
+		q.resolver.usage.Unchanged()
+		return
+	}
+	q.resolver.usage.Again(l.usage)
 }
 
 func parsePeriod(text []byte) (p period, ok bool) {
