@@ -67,7 +67,7 @@ func (b *bulkBody) reset() {
 
 // encodeAll makes the body of the items of all selected flags, and notes its digest. It ends early as Results.All does.
 func (q *BulkRequest) encodeAll(ctx context.Context) {
-	q.build, q.err = bulkBuild{}, nil
+	q.build, q.err = bulkBuild{again: q.build.again}, nil
 	q.usage.Begin(q.resolver.usage, q.application)
 	if l := q.layout(q.body.encoder); l != nil {
 		q.err = q.encodeLayout(ctx, l)

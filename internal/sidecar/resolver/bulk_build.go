@@ -10,7 +10,7 @@ import (
 
 // remembered is a bulk answer in memory. It is immutable.
 type remembered struct {
-	body   []byte
+	body   []byte // nil of one that was asked for once: most contexts do not come again, and bodies are large
 	digest digest // of body
 	period period
 	tally  tally
@@ -36,6 +36,7 @@ type bulkBuild struct {
 	timed    bool  // the time had a part in an item
 	until    int64 // the least ValidUntil; 0 is never
 	digest   digest
+	again    bool // the same was asked before
 }
 
 // add notes one item.
@@ -70,7 +71,8 @@ func (q *BulkRequest) recall() (body []byte, ok bool) {
 		return nil, false
 	}
 	found, ok := q.inMemory()
-	if !ok {
+	if !ok || found.body == nil {
+		q.build.again = ok
 		q.resolver.counts.miss.Inc()
 		return nil, false
 	}
@@ -91,16 +93,19 @@ func (q *BulkRequest) inMemory() (found remembered, ok bool) {
 	return found, ok && found.period.holds(q.now)
 }
 
-// remember notes the validator of a body that was made of all results, and keeps a copy of it if it was asked for before, unless it may be another
-// at any moment.
+// remember notes the validator of a body that was made of all results, and remembers the answer unless it may be another at any moment.
 func (q *BulkRequest) remember(body []byte) {
 	made := remembered{digest: q.build.digest, period: q.build.period(q.now), tally: q.build.tally}
 	if q.build.volatile {
 		q.key.deterministic = false
 	}
 	q.tag.set(&q.key, made.digest, made.period)
-	if q.key.deterministic && q.memorable() && q.resolver.sightings.again(q.key.bytes) {
-		made.body, made.usage = bytes.Clone(body), q.usage.Remember()
-		q.resolver.answers.Put(q.key.bytes, made, len(body)+made.usage.Size())
+	if !q.key.deterministic || !q.memorable() {
+		return
 	}
+	if q.build.again {
+		made.body = bytes.Clone(body)
+	}
+	made.usage = q.usage.Remember()
+	q.resolver.answers.Put(q.key.bytes, made, len(made.body)+made.usage.Size())
 }

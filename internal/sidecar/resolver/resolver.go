@@ -96,7 +96,6 @@ type Resolver struct {
 	proven     atomic.Bool
 	summary    atomic.Pointer[rulesetSummary] // of the last ruleset that was asked for all flags
 	answers    *cache.Answers[remembered]
-	sightings  *sightings
 	layouts    atomic.Pointer[layouts]
 	layoutsMu  sync.Mutex // held while layouts are replaced
 	cacheOff   bool       // no answers are remembered
@@ -168,7 +167,6 @@ func New(o Options) (*Resolver, error) {
 		events:     o.Events,
 		reservoir:  o.Reservoir,
 		answers:    cache.NewAnswers[remembered](o.AnswersMemory),
-		sightings:  newSightings(),
 		cacheOff:   o.AnswersMemory < 0,
 		attributes: newAttributes(o.Enrichment),
 		perFlag:    single,

@@ -67,10 +67,11 @@ func (b *Bulk) End() {
 
 // Remember returns what counts the same evaluations again for an answer that is given from memory.
 func (b *Bulk) Remember() *Group {
-	if b.settled == nil {
-		return &Group{series: slices.Clone(b.series)}
+	g := &Group{series: slices.Clone(b.series)}
+	if b.settled != nil {
+		g.settled = b.settled.series
 	}
-	return &Group{series: slices.Concat(b.series, b.settled.series)}
+	return g
 }
 
 // Place is where evaluations with one answer of one version of a flag were counted last, so that the next need not look for it. The zero value
@@ -82,7 +83,8 @@ type Place struct{ last atomic.Pointer[series] }
 type Group struct {
 	counter
 
-	series []*series
+	series  []*series
+	settled []*series // those of another group, which are in this one, too
 }
 
 // Group returns the group of the evaluations that bulk answers to an application have. It counts nothing.
@@ -97,7 +99,7 @@ func (c *Counts) Group(results iter.Seq[eval.Result], a Application) *Group {
 	return g
 }
 
-// Size returns how many bytes it takes.
+// Size returns how many bytes it takes that no other group has.
 func (g *Group) Size() int {
 	return int(unsafe.Sizeof(*g)) + len(g.series)*int(unsafe.Sizeof(g.series[0]))
 }

@@ -69,14 +69,19 @@ func (c *Counts) spread() {
 			n += g.giveUp()
 		}
 		if n > 0 {
-			for _, s := range g.series {
-				if !s.add(n) {
-					c.keepLocked(s)
-				}
-			}
+			c.addLocked(g.series, n)
+			c.addLocked(g.settled, n)
 		}
 		return idle
 	})
+}
+
+func (c *Counts) addLocked(all []*series, n uint64) {
+	for _, s := range all {
+		if !s.add(n) {
+			c.keepLocked(s)
+		}
+	}
 }
 
 func (all *Collected) add(s *series, applications []string, n uint64) {
