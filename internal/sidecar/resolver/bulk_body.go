@@ -86,17 +86,23 @@ func (q *BulkRequest) encodeAll(ctx context.Context) {
 // encodeLayout adds all items in the order of a layout.
 func (q *BulkRequest) encodeLayout(ctx context.Context, l *layout) error {
 	watch := q.watch()
+	answers, differ := q.before.begin(l, q.application, &q.context)
 	for i := range l.parts {
 		p := &l.parts[i]
 		if p.flag == nil {
 			q.body.copy(p.run, p.marks)
 			continue
 		}
-		q.encodeFlag(p.flag, &p.items)
+		if a := &answers[i]; a.holds(differ) {
+			q.repeat(a)
+			continue
+		}
+		answers[i] = q.encodeFlag(p.flag, &p.items)
 		if err := watch.evaluated(ctx, q.context.Work()); err != nil {
 			return err
 		}
 	}
+	q.before.end(l, q.application, &q.context)
 	q.build.tally.add(&l.tally)
 	q.usage.Settled(l.group(q.resolver.usage, q.application))
 	return nil
@@ -117,8 +123,15 @@ func (q *BulkRequest) encodeEach(ctx context.Context) error {
 	return nil
 }
 
-// encodeFlag adds the item of one flag, of which some may be kept.
-func (q *BulkRequest) encodeFlag(flag *eval.Flag, kept *itemList) {
+// repeat adds an item that is the same as in the answer before.
+func (q *BulkRequest) repeat(a *itemAnswer) {
+	q.build.tally[a.item.outcome]++
+	q.usage.Repeat(a.counted)
+	q.body.copy(a.item.encoded, a.item.mark[:])
+}
+
+// encodeFlag adds the item of one flag, of which some may be kept. It returns what the next answer may repeat.
+func (q *BulkRequest) encodeFlag(flag *eval.Flag, kept *itemList) itemAnswer {
 	var stale bool
 	result := &q.result
 	*result, stale = q.evaluate(flag)
@@ -126,9 +139,9 @@ func (q *BulkRequest) encodeFlag(flag *eval.Flag, kept *itemList) {
 	if keeps {
 		if i := kept.find(result); i != nil {
 			q.build.add(result, i.outcome, false)
-			q.usage.EvaluationAt(&i.place, result, i.outcome)
+			counted := q.usage.EvaluationAt(&i.place, result, i.outcome)
 			q.body.copy(i.encoded, i.mark[:])
-			return
+			return q.repeatable(i, counted)
 		}
 	}
 	o := usage.OutcomeOf(result)
@@ -138,4 +151,5 @@ func (q *BulkRequest) encodeFlag(flag *eval.Flag, kept *itemList) {
 	if keeps {
 		kept.keep(result, o, encoded, m)
 	}
+	return itemAnswer{}
 }
