@@ -28,7 +28,10 @@ var kindsOfFlags = []string{
 	`"defaultVariant":"b","targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"a"]},"metadata":{"flagSetId":"set"}`,
 	`"targeting":{"fractional":[["a",50],["b",50]]}`,
 	`"targeting":{"if":[{"var":"plan"},"no variant","a"]}`,
+	`"defaultVariant":"b","targeting":{"var":"plan"}`,
 	`"targeting":{"cat":[{"var":""}]}`,
+	`"targeting":{"if":[{"==":[{"var":{"cat":["ot","her"]}},"x"]},"a","b"]}`,
+	`"targeting":{"if":[{"==":[{"var":"device.os"},"ios"]},"a",{"in":[{"var":"plan"},["gold","silver"]]},"b","large"]}`,
 	`"targeting":{"if":[{"<=":[1003,{"var":"$flagd.timestamp"},1009]},"a","b"]}`,
 	`"targeting":{"if":[{"%":[{"var":"$flagd.timestamp"},2]},"a","b"]}`,
 	`"defaultVariant":"b","offVariant":"a","prerequisites":[{"flag":"plan","variants":["a"]}]`,
@@ -50,7 +53,7 @@ func (f *fleet) putAny(key string, kind int) {
 		if !strings.Contains(members, `"state"`) {
 			members += `,"state":"ENABLED"`
 		}
-		e.Put = []byte(`{"variants":{"a":"<ruled>","b":{"n":[1,2.50]},"large":"` + strings.Repeat("x", 2000) + `"},` + members + `}`)
+		e.Put = []byte(`{"variants":{"a":{"n":[1,2.50]},"b":{"text":"<\"\u20ac\">"},"large":{"text":"` + strings.Repeat("x", 2000) + `"}},` + members + `}`)
 	}
 	if e.Put == nil {
 		delete(f.documents, e.ID())
@@ -107,13 +110,16 @@ func FuzzItems(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, script []byte, data, selector string) {
 		const most = 80
-		contexts := []string{data, `{}`, `{"plan":"gold","targetingKey":"1"}`, `{"plan":"free","targetingKey":"2"}`, `{"plan":3,"targetingKey":"3"}`}
+		contexts := []string{
+			data, `{}`, `{"plan":"a"}`, `{"plan":"gold","targetingKey":"1"}`, `{"plan":"free","targetingKey":"1"}`, `{"plan":3,"targetingKey":"3"}`,
+			`{"plan":"gold","targetingKey":"1","other":"x"}`, `{"plan":"gold","targetingKey":"1","device":{"os":"ios"}}`, `{"plan":"gold","targetingKey":"1","device":["ios"]}`,
+		}
 		selectors := []string{"", "", "flagSetId=", "flagSetId=set", selector}
 		fleet := newFleet(t)
 		kept, plain := fleet.sidecars[0], fleet.sidecars[1]
 		key := func(n int) string { return fmt.Sprint("flag-", n%16) }
 		for i := range 16 {
-			fleet.putAny(key(i), i*7%len(kindsOfFlags))
+			fleet.putAny(key(i), i*3%len(kindsOfFlags))
 		}
 		for i, step := range script[:min(len(script), most)] {
 			low := int(step & 0x3f)
@@ -135,10 +141,10 @@ func FuzzItems(f *testing.F) {
 			if low%11 == 0 {
 				fresh = "always_fresh"
 			}
-			if low%3 == 0 {
+			if i%11 > 7 {
 				application = "cart"
 			}
-			data, selector := contexts[low%len(contexts)], selectors[i%len(selectors)]
+			data, selector := contexts[low%len(contexts)], selectors[i/9%len(selectors)]
 			var ctx fasthttp.RequestCtx
 			ask(&ctx, "", `{"context":`+data+`}`)
 			ctx.Request.Header.Set(resolver.HeaderSelector, selector)
