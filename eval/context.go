@@ -51,8 +51,7 @@ type Context struct {
 	limit    int // of the evaluation, see Work
 	left     int // what the evaluation may still spend
 
-	reads      Attributes // see Reads
-	readsWhole bool
+	reads Attributes // see Reads
 }
 
 // maxKept bounds the memory for text that a Context keeps for reuse, and maxKeptItems the number of elements and members.
@@ -270,5 +269,5 @@ func (c *Context) begin(f *Flag, now time.Time) {
 	c.now, c.clock, c.trace, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil, nil
 	c.scratch, c.stack, c.scopes, c.left = c.scratch[:0], c.stack[:0], c.scopes[:0], int(f.allowance)
 	c.limit = int(f.limit)
-	c.reads, c.readsWhole = 0, false
+	c.reads = 0
 }

@@ -135,7 +135,6 @@ func (c *Context) data(depth int) value {
 
 // whole returns the evaluation context with its $flagd member, which depends on the flag.
 func (c *Context) whole() value {
-	c.readsWhole = true
 	if c.root.ref == nil {
 		c.decodeRoot()
 	}

@@ -9,9 +9,9 @@ type Attributes uint64
 func attributeOf(slot int) Attributes { return 1 << (uint(slot) % 64) }
 
 // Reads returns the attributes on which the result of the last evaluation with c depended. Evaluations of the same flag give the same result in every
-// context that has the same values for them, unless the clock had a part in it, see Result.ClockRead. It reports false if the result
-// depended on the context as a whole.
-func (c *Context) Reads() (Attributes, bool) { return c.reads, !c.readsWhole }
+// context that has the same values for them, unless the clock had a part in it, see Result.ClockRead. The clock has a part in what a rule makes of
+// the context as a whole, because the time is a member of that.
+func (c *Context) Reads() Attributes { return c.reads }
 
 // Differences returns the attributes whose values are not the same in c and in another context that was decoded for the same Ruleset. Lists and objects are
 // never the same.

@@ -29,6 +29,7 @@ var kindsOfFlags = []string{
 	`"targeting":{"fractional":[["a",50],["b",50]]}`,
 	`"targeting":{"if":[{"var":"plan"},"no variant","a"]}`,
 	`"defaultVariant":"b","targeting":{"var":"plan"}`,
+	`"targeting":{"if":[{"in":["x",{"var":"list"}]},"a","b"]}`,
 	`"targeting":{"cat":[{"var":""}]}`,
 	`"targeting":{"if":[{"==":[{"var":{"cat":["ot","her"]}},"x"]},"a","b"]}`,
 	`"targeting":{"if":[{"==":[{"var":"device.os"},"ios"]},"a",{"in":[{"var":"plan"},["gold","silver"]]},"b","large"]}`,
@@ -111,7 +112,7 @@ func FuzzItems(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte, data, selector string) {
 		const most = 80
 		contexts := []string{
-			data, `{}`, `{"plan":"a"}`, `{"plan":"gold","targetingKey":"1"}`, `{"plan":"free","targetingKey":"1"}`, `{"plan":3,"targetingKey":"3"}`,
+			data, `{}`, `{"plan":"a"}`, `{"plan":"a","list":["x"]}`, `{"plan":"a","list":["y"]}`, `{"plan":"gold","targetingKey":"1"}`, `{"plan":"free","targetingKey":"1"}`, `{"plan":3,"targetingKey":"3"}`,
 			`{"plan":"gold","targetingKey":"1","other":"x"}`, `{"plan":"gold","targetingKey":"1","device":{"os":"ios"}}`, `{"plan":"gold","targetingKey":"1","device":["ios"]}`,
 		}
 		selectors := []string{"", "", "flagSetId=", "flagSetId=set", selector}

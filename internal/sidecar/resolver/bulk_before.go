@@ -52,9 +52,8 @@ func (l *lastAnswer) end(next *layout, a usage.Application, c *eval.Context) {
 
 // repeatable returns what the next answer may repeat of the flag that was just evaluated.
 func (q *BulkRequest) repeatable(i *item, counted usage.Counted) itemAnswer {
-	reads, ok := q.context.Reads()
-	if !ok || q.result.ClockRead || q.result.TimeDependent || demandOf(q.result.Flag).mayBeStale() {
+	if q.result.ClockRead || demandOf(q.result.Flag).mayBeStale() {
 		return itemAnswer{}
 	}
-	return itemAnswer{item: i, reads: reads, counted: counted}
+	return itemAnswer{item: i, reads: q.context.Reads(), counted: counted}
 }
