@@ -59,6 +59,33 @@ func TestUnchangedAnswersDoNotAllocate(t *testing.T) {
 	}
 }
 
+// Nor does an answer for all flags, in contexts that are not those of the answers before, where nothing is remembered.
+func TestBulkAnswersDoNotAllocate(t *testing.T) {
+	counts, metrics := counting.New("shop"), prometheus.NewRegistry()
+	s := newHandler(t, func(o *Options, store *cache.Store) {
+		var err error
+		if o.Resolver, err = resolver.New(resolver.Options{Views: store, Usage: counts, AnswersMemory: -1, Metrics: metrics}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	var ctx fasthttp.RequestCtx
+	bodies := users(100)
+	next := 0
+	handle := func() {
+		ask(&ctx, "", bodies[next%len(bodies)])
+		next++
+		ctx.Response.Reset()
+		s.handle(&ctx)
+	}
+	for range bodies {
+		handle()
+	}
+	asking := testing.AllocsPerRun(1000, func() { ask(&ctx, "", bodies[next%len(bodies)]) })
+	if allocations := testing.AllocsPerRun(1000, handle) - asking; allocations != 0 || ctx.Response.StatusCode() != fasthttp.StatusOK {
+		t.Errorf("%v allocations, status %d", allocations, ctx.Response.StatusCode())
+	}
+}
+
 // Nor does looking at what browsers say about a request.
 func TestHostsAndSitesDoNotAllocate(t *testing.T) {
 	s := newHandler(t)
