@@ -21,7 +21,7 @@ func (c *Context) Differences(other *Context) Attributes {
 	}
 	var all Attributes
 	for i := range c.slots {
-		if !c.slots[i].same(&other.slots[i]) {
+		if !c.slots[i].same(other.slots[i]) {
 			all |= attributeOf(i)
 		}
 	}
@@ -29,6 +29,6 @@ func (c *Context) Differences(other *Context) Attributes {
 }
 
 // same reports whether nothing tells the values apart.
-func (v *value) same(w *value) bool {
+func (v value) same(w value) bool {
 	return v.kind == w.kind && math.Float64bits(v.num) == math.Float64bits(w.num) && v.str == w.str && v.ref == nil && w.ref == nil
 }

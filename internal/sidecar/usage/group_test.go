@@ -11,6 +11,7 @@ import (
 
 // resultsOf returns the results of all flags in an empty context.
 func resultsOf(tb testing.TB, r *eval.Ruleset) iter.Seq[eval.Result] {
+	tb.Helper()
 	return func(yield func(eval.Result) bool) {
 		for _, flag := range r.Flags() {
 			if !yield(*evaluate(tb, r, flag.Key(), `{}`)) {
