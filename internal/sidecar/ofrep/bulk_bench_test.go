@@ -21,7 +21,7 @@ import (
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 )
 
-// visitor returns a context like those of bench/http: of somebody who is seldom like the one before.
+// visitor returns a context like those of bench/http: each visitor is seldom like the one before.
 func visitor(r *rand.Rand) string {
 	pick := func(from ...string) string { return from[r.IntN(len(from))] }
 	return fmt.Sprintf(`{"targetingKey":"0000000000","email":"%s","country":"%s","tier":"%s","platform":"%s","orders":%d,"postcode":"%05d","appVersion":"%d.%d.%d",`+
