@@ -59,8 +59,19 @@ func (r *parser) shareVariants(text []byte, l *variantList) {
 	r.variants[string(text)] = l
 }
 
+// fewVariants is up to how many variants it is quicker to look at one after the other: most names differ in length already.
+const fewVariants = 8
+
 // named returns the variant with a name, or nil.
 func (v variants) named(name string) *Variant {
+	if len(v) <= fewVariants {
+		for _, one := range v {
+			if one.name == name {
+				return one
+			}
+		}
+		return nil
+	}
 	for len(v) > 0 {
 		middle := len(v) / 2
 		switch order := strings.Compare(name, v[middle].name); {
