@@ -50,9 +50,9 @@ func (l *lastAnswer) end(next *layout, a usage.Application, c *eval.Context) {
 	l.context, *c = *c, l.context
 }
 
-// repeatable returns what the next answer may repeat of the flag that was just evaluated.
-func (q *BulkRequest) repeatable(i *item, counted usage.Counted) itemAnswer {
-	if q.result.ClockRead || demandOf(q.result.Flag).mayBeStale() {
+// answerOf returns what the next answer may repeat of the flag that was just evaluated.
+func (q *BulkRequest) answerOf(r *eval.Result, i *item, counted usage.Counted) itemAnswer {
+	if r.ClockRead || demandOf(r.Flag).mayBeStale() {
 		return itemAnswer{}
 	}
 	return itemAnswer{item: i, reads: q.context.Reads(), counted: counted}

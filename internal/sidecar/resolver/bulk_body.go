@@ -132,24 +132,23 @@ func (q *BulkRequest) repeat(a *itemAnswer) {
 
 // encodeFlag adds the item of one flag, of which some may be kept. It returns what the next answer may repeat.
 func (q *BulkRequest) encodeFlag(flag *eval.Flag, kept *itemList) itemAnswer {
-	var stale bool
-	result := &q.result
-	*result, stale = q.evaluate(flag)
-	keeps := kept != nil && !stale && keepable(result)
+	result, stale := q.evaluate(flag)
+	keeps := kept != nil && !stale && keepable(&result)
 	if keeps {
-		if i := kept.find(result); i != nil {
-			q.build.add(result, i.outcome, false)
-			counted := q.usage.EvaluationAt(&i.place, result, i.outcome)
+		if i := kept.find(&result); i != nil {
+			q.build.add(&result, i.outcome, false)
+			counted := q.usage.EvaluationAt(&i.place, &result, i.outcome)
 			q.body.copy(i.encoded, i.mark[:])
-			return q.repeatable(i, counted)
+			return q.answerOf(&result, i, counted)
 		}
 	}
-	o := usage.OutcomeOf(result)
-	q.build.add(result, o, stale)
-	q.usage.Evaluation(result, o)
-	encoded, m := q.body.encode(result)
+	o := usage.OutcomeOf(&result)
+	q.build.add(&result, o, stale)
+	q.usage.Evaluation(&result, o)
+	q.result = result // an encoder gets it where it does not have to be allocated
+	encoded, m := q.body.encode(&q.result)
 	if keeps {
-		kept.keep(result, o, encoded, m)
+		kept.keep(&result, o, encoded, m)
 	}
 	return itemAnswer{}
 }
