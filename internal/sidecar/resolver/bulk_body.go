@@ -103,9 +103,20 @@ func (q *BulkRequest) encodeLayout(ctx context.Context, l *layout) error {
 		}
 	}
 	q.before.end(l, q.application, &q.context)
-	q.build.tally.add(&l.tally)
-	q.usage.Settled(l.group(q.resolver.usage, q.application))
+	q.countSettled(l)
 	return nil
+}
+
+// countSettled counts the items that were encoded in advance.
+func (q *BulkRequest) countSettled(l *layout) {
+	q.build.tally.add(&l.tally)
+	if g := l.group(q.resolver.usage, q.application); g != nil {
+		q.usage.Settled(g)
+		return
+	}
+	for r := range l.results() {
+		q.usage.Evaluation(&r, usage.OutcomeOf(&r))
+	}
 }
 
 // encodeEach adds all items one by one.

@@ -17,6 +17,7 @@ type layout struct {
 	settled []*eval.Flag // of all runs
 	tally   tally        // of settled
 	groups  sync.Map     // of settled, *usage.Group by usage.Application
+	grouped atomic.Int64 // how many groups there are
 }
 
 // part is a run of settled flags or, if it has a flag, one that has to be evaluated.
@@ -70,10 +71,17 @@ func (p *part) add(encoded []byte) {
 	p.marks = append(p.marks, mark[:]...)
 }
 
-// group returns that of the evaluations of all settled flags, as they are counted for an application.
+// maxGrouped bounds for how many flags, all applications together, the groups of a layout count. Applications name themselves.
+const maxGrouped = 512 << 10
+
+// group returns that of the evaluations of all settled flags, as they are counted for an application; nil for one application too many.
 func (l *layout) group(counts *usage.Counts, a usage.Application) *usage.Group {
 	if g, ok := l.groups.Load(a); ok {
 		return g.(*usage.Group)
+	}
+	if n := l.grouped.Add(1); n > 1 && n*int64(len(l.settled)) > maxGrouped {
+		l.grouped.Add(-1)
+		return nil
 	}
 	g, _ := l.groups.LoadOrStore(a, counts.Group(l.results(), a))
 	return g.(*usage.Group)
