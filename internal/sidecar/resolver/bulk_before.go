@@ -51,8 +51,8 @@ func (l *lastAnswer) end(next *layout, a usage.Application, c *eval.Context) {
 }
 
 // answerOf returns what the next answer may repeat of the flag that was just evaluated.
-func (q *BulkRequest) answerOf(r *eval.Result, i *item, counted usage.Counted) itemAnswer {
-	if r.ClockRead || demandOf(r.Flag).mayBeStale() {
+func (q *BulkRequest) answerOf(r *eval.Result, p *part, i *item, counted usage.Counted) itemAnswer {
+	if r.ClockRead || p.mayBeStale {
 		return itemAnswer{}
 	}
 	return itemAnswer{item: i, reads: q.context.Reads(), counted: counted}

@@ -97,7 +97,7 @@ func (q *BulkRequest) encodeLayout(ctx context.Context, l *layout) error {
 			q.repeat(a)
 			continue
 		}
-		answers[i] = q.encodeFlag(p.flag, &p.items)
+		answers[i] = q.encodeFlag(p.flag, p)
 		if err := watch.evaluated(ctx, q.context.Work()); err != nil {
 			return err
 		}
@@ -141,16 +141,22 @@ func (q *BulkRequest) repeat(a *itemAnswer) {
 	q.body.copy(a.item.encoded, a.item.mark[:])
 }
 
-// encodeFlag adds the item of one flag, of which some may be kept. It returns what the next answer may repeat.
-func (q *BulkRequest) encodeFlag(flag *eval.Flag, kept *itemList) itemAnswer {
-	result, stale := q.evaluate(flag)
-	keeps := kept != nil && !stale && keepable(&result)
+// encodeFlag adds the item of one flag, which may have a part of a layout. It returns what the next answer may repeat.
+func (q *BulkRequest) encodeFlag(flag *eval.Flag, p *part) itemAnswer {
+	var result eval.Result
+	stale := false
+	if p == nil || p.mayBeStale {
+		result, stale = q.evaluate(flag)
+	} else {
+		result = flag.Evaluate(&q.context, q.now)
+	}
+	keeps := p != nil && !stale && keepable(&result)
 	if keeps {
-		if i := kept.find(&result); i != nil {
+		if i := p.items.find(&result); i != nil {
 			q.build.add(&result, i.outcome, false)
 			counted := q.usage.EvaluationAt(&i.place, &result, i.outcome)
 			q.body.copy(i.encoded, i.mark[:])
-			return q.answerOf(&result, i, counted)
+			return q.answerOf(&result, p, i, counted)
 		}
 	}
 	o := usage.OutcomeOf(&result)
@@ -159,7 +165,7 @@ func (q *BulkRequest) encodeFlag(flag *eval.Flag, kept *itemList) itemAnswer {
 	q.result = result // an encoder gets it where it does not have to be allocated
 	encoded, m := q.body.encode(&q.result)
 	if keeps {
-		kept.keep(&result, o, encoded, m)
+		p.items.keep(&result, o, encoded, m)
 	}
 	return itemAnswer{}
 }

@@ -25,8 +25,9 @@ type part struct {
 	run   []byte // the items of the run, with commas between them
 	marks []byte // of the items of the run, one after the other
 
-	flag  *eval.Flag
-	items itemList
+	flag       *eval.Flag
+	mayBeStale bool
+	items      itemList
 }
 
 // maxKeptItem is how long an item may be, in bytes, to be kept: longer ones are little faster to copy than to encode.
@@ -41,13 +42,14 @@ func newLayout(rules *eval.Ruleset, s *Selector, e BulkEncoder) *layout {
 			continue
 		}
 		var encoded []byte
+		mayBeStale := demandOf(flag).mayBeStale()
 		result, ok := flag.Settled()
-		if ok = ok && !demandOf(flag).mayBeStale(); ok {
+		if ok = ok && !mayBeStale; ok {
 			encoded = e.AppendItem(nil, &result)
 		}
 		if !ok || len(encoded) > maxKeptItem {
 			run = -1
-			l.parts = append(l.parts, part{flag: flag})
+			l.parts = append(l.parts, part{flag: flag, mayBeStale: mayBeStale})
 			continue
 		}
 		if run < 0 {
