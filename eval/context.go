@@ -50,8 +50,6 @@ type Context struct {
 	scratch  []byte
 	limit    int // of the evaluation, see Work
 	left     int // what the evaluation may still spend
-
-	reads Attributes // see Reads
 }
 
 // maxKept bounds the memory for text that a Context keeps for reuse, and maxKeptItems the number of elements and members.
@@ -76,7 +74,6 @@ func (c *Context) Reset() {
 
 // slot returns the attribute in a slot. Contexts may be older than the newest slots.
 func (c *Context) slot(i int) value {
-	c.reads |= attributeOf(i)
 	if i < len(c.slots) {
 		return c.slots[i]
 	}
@@ -269,5 +266,4 @@ func (c *Context) begin(f *Flag, now time.Time) {
 	c.now, c.clock, c.trace, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil, nil
 	c.scratch, c.stack, c.scopes, c.left = c.scratch[:0], c.stack[:0], c.scopes[:0], int(f.allowance)
 	c.limit = int(f.limit)
-	c.reads = 0
 }

@@ -15,7 +15,6 @@ type BulkRequest struct {
 	request
 
 	last   lastQuestion
-	before lastAnswer
 	key    bulkKey
 	tag    bulkTag
 	build  bulkBuild
@@ -63,8 +62,7 @@ func (r *Resolver) BeginAll(ctx context.Context, q *BulkRequest, h Headers) erro
 	return err
 }
 
-// End lets go of everything that q refers to. It keeps the question and the items of the answer, for the next
-// to be compared with.
+// End lets go of everything that q refers to. It keeps the question, for the next to be compared with.
 func (q *BulkRequest) End() {
 	q.end()
 	q.key.reset()

@@ -86,23 +86,17 @@ func (q *BulkRequest) encodeAll(ctx context.Context) {
 // encodeLayout adds all items in the order of a layout.
 func (q *BulkRequest) encodeLayout(ctx context.Context, l *layout) error {
 	watch := q.watch()
-	answers, differ := q.before.begin(l, q.application, &q.context)
 	for i := range l.parts {
 		p := &l.parts[i]
 		if p.flag == nil {
 			q.body.copy(p.run, p.marks)
 			continue
 		}
-		if a := &answers[i]; a.holds(differ) {
-			q.repeat(a)
-			continue
-		}
-		answers[i] = q.encodeFlag(p.flag, p)
+		q.encodeFlag(p.flag, p)
 		if err := watch.evaluated(ctx, q.context.Work()); err != nil {
 			return err
 		}
 	}
-	q.before.end(l, q.application, &q.context)
 	q.countSettled(l)
 	return nil
 }
@@ -134,15 +128,8 @@ func (q *BulkRequest) encodeEach(ctx context.Context) error {
 	return nil
 }
 
-// repeat adds an item that is the same as in the answer before.
-func (q *BulkRequest) repeat(a *itemAnswer) {
-	q.build.tally[a.item.outcome]++
-	q.usage.Repeat(a.counted)
-	q.body.copy(a.item.encoded, a.item.mark[:])
-}
-
-// encodeFlag adds the item of one flag, which may have a part of a layout. It returns what the next answer may repeat.
-func (q *BulkRequest) encodeFlag(flag *eval.Flag, p *part) itemAnswer {
+// encodeFlag adds the item of one flag, which may have a part of a layout.
+func (q *BulkRequest) encodeFlag(flag *eval.Flag, p *part) {
 	var result eval.Result
 	stale := false
 	if p == nil || p.mayBeStale {
@@ -154,9 +141,9 @@ func (q *BulkRequest) encodeFlag(flag *eval.Flag, p *part) itemAnswer {
 	if keeps {
 		if i := p.items.find(&result); i != nil {
 			q.build.add(&result, i.outcome, false)
-			counted := q.usage.EvaluationAt(&i.place, &result, i.outcome)
+			q.usage.EvaluationAt(&i.place, &result, i.outcome)
 			q.body.copy(i.encoded, i.mark[:])
-			return q.answerOf(&result, p, i, counted)
+			return
 		}
 	}
 	o := usage.OutcomeOf(&result)
@@ -167,5 +154,4 @@ func (q *BulkRequest) encodeFlag(flag *eval.Flag, p *part) itemAnswer {
 	if keeps {
 		p.items.keep(&result, o, encoded, m)
 	}
-	return itemAnswer{}
 }

@@ -32,10 +32,10 @@ func (b *Bulk) Evaluation(r *eval.Result, o Outcome) {
 	}
 }
 
-// EvaluationAt is Evaluation for an answer of a flag that has a place of its own. Repeat counts the same once more.
-func (b *Bulk) EvaluationAt(p *Place, r *eval.Result, o Outcome) Counted {
+// EvaluationAt is Evaluation for an answer of a flag that has a place of its own.
+func (b *Bulk) EvaluationAt(p *Place, r *eval.Result, o Outcome) {
 	if b.counts == nil {
-		return Counted{}
+		return
 	}
 	s := p.last.Load()
 	if s == nil || s.key != newSeriesKey(r, o, b.application, true) {
@@ -43,14 +43,6 @@ func (b *Bulk) EvaluationAt(p *Place, r *eval.Result, o Outcome) Counted {
 		p.last.Store(s)
 	}
 	b.count(s)
-	return Counted{s}
-}
-
-// Repeat counts an evaluation that is the same as one that the same Counts have counted before for the application.
-func (b *Bulk) Repeat(c Counted) {
-	if c.series != nil {
-		b.count(c.series)
-	}
 }
 
 func (b *Bulk) count(s *series) {
@@ -85,9 +77,6 @@ func (b *Bulk) Remember() *Group {
 // Place is where evaluations with one answer of one version of a flag were counted last, so that the next need not look for it. The zero value
 // is ready to use. It is safe for concurrent use.
 type Place struct{ last atomic.Pointer[series] }
-
-// Counted is where an evaluation was counted. The zero value is nowhere.
-type Counted struct{ series *series }
 
 // Group is a group of evaluations that are counted together, as often as all of them are made: those of an answer that is in memory, or of flags
 // that are settled. Counts.Again is safe for concurrent use.

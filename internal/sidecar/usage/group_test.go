@@ -36,8 +36,8 @@ func TestGroupsCountEachEvaluation(t *testing.T) {
 			var b usage.Bulk
 			for range answers {
 				b.Begin(c, c.Application(nil))
-				counted := b.EvaluationAt(&place, result, usage.OutcomeOf(result))
-				b.Repeat(counted)
+				b.EvaluationAt(&place, result, usage.OutcomeOf(result))
+				b.EvaluationAt(&place, result, usage.OutcomeOf(result))
 				b.Settled(group)
 				again := b.Remember()
 				b.End()
