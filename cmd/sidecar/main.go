@@ -18,7 +18,7 @@ import (
 // application, and collecting more often costs little, because evaluations allocate nothing. GOGC overrides both.
 const (
 	startGarbagePercent = 150
-	garbagePercent      = 40
+	garbagePercent      = 50
 )
 
 // memoryPercent is how much of the memory that the process may have the Go runtime uses before it collects garbage at any price. The rest is for the
