@@ -31,6 +31,8 @@ const (
 	DefaultMaxStreams     = 256
 
 	maxHeader = 16 << 10
+	// writeBuffer is what each connection is written from. All but the longest answers for one flag fit in; bulk answers are written past it.
+	writeBuffer = 2560
 )
 
 // Options configure a Server.
@@ -140,7 +142,7 @@ func New(o Options) (*Server, error) {
 		Logger:                       discardLogger{},
 		SecureErrorLogMessage:        true,
 		ReadBufferSize:               maxHeader,
-		WriteBufferSize:              2 << 10, // all but the longest single answers; bulk answers are written past it
+		WriteBufferSize:              writeBuffer,
 		MaxRequestBodySize:           o.MaxBody,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
