@@ -14,13 +14,6 @@ import (
 	"github.com/flagside/flagside/internal/ending"
 )
 
-// How much garbage may stand beside what is in use, in percent. A start is to be quick; after it, the process is to be small beside its
-// application, and collecting more often costs little, because evaluations allocate nothing. GOGC overrides both.
-const (
-	startGarbagePercent = 150
-	garbagePercent      = 50
-)
-
 // memoryPercent is how much of the memory that the process may have the Go runtime uses before it collects garbage at any price. The rest is for the
 // program itself and for what the system keeps for it. GOMEMLIMIT overrides it.
 const memoryPercent = 80
@@ -45,6 +38,9 @@ func runUntil(ctx context.Context) int {
 		}
 		time.AfterFunc(startTime, func() {
 			debug.FreeOSMemory()
+			if unset {
+				limitGarbage()
+			}
 			_ = forgetStart() // what cannot be forgotten stays
 		})
 	})
