@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
@@ -28,41 +30,40 @@ import (
 
 // zone is a hub, and a leaf node that logs in to it as a sidecar does. Each can end and come back at its addresses.
 type zone struct {
-	store      string
-	hub, leaf  *server.Server
-	hubOptions *server.Options // of the hub that ran last
-	leafPort   int             // of the leaf node, for clients
+	store     string
+	hub, leaf *server.Server
+	ports     [3]int // of the hub for clients and for leaf nodes, of the leaf node for clients
 }
 
 func startZone(t *testing.T) *zone {
 	t.Helper()
-	z := &zone{store: t.TempDir(), leafPort: server.RANDOM_PORT}
+	z := &zone{store: t.TempDir()}
+	addresses, err := process.FixedAddresses(len(z.ports))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, address := range addresses {
+		z.ports[i] = int(netip.MustParseAddrPort(address).Port())
+	}
 	z.startHub(t)
 	z.startLeaf(t)
-	z.leafPort = z.leaf.Addr().(*net.TCPAddr).Port
 	return z
 }
 
 func (z *zone) startHub(t *testing.T) {
 	t.Helper()
-	before := z.hubOptions
 	z.hub = startWithUsers(t, func(o *server.Options) {
-		o.StoreDir = z.store
-		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", server.RANDOM_PORT
-		if before != nil {
-			o.Port, o.LeafNode.Port = before.Port, before.LeafNode.Port
-		}
-		z.hubOptions = o
+		o.StoreDir, o.Port = z.store, z.ports[0]
+		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", z.ports[1]
 	})
-	z.hubOptions.Port = z.hub.Addr().(*net.TCPAddr).Port
 }
 
 func (z *zone) startLeaf(t *testing.T) {
 	t.Helper()
-	hub := net.JoinHostPort("127.0.0.1", strconv.Itoa(z.hubOptions.LeafNode.Port))
+	hub := net.JoinHostPort("127.0.0.1", strconv.Itoa(z.ports[1]))
 	remote := &url.URL{Scheme: "nats-leaf", User: url.UserPassword("sidecar", "s"), Host: hub}
 	z.leaf = startServer(t, &server.Options{
-		ServerName: "leaf", Host: "127.0.0.1", Port: z.leafPort, NoSigs: true,
+		ServerName: "leaf", Host: "127.0.0.1", Port: z.ports[2], NoSigs: true,
 		LeafNode: server.LeafNodeOpts{Remotes: []*server.RemoteLeafOpts{{URLs: []*url.URL{remote}}}},
 	})
 	z.joined(t)

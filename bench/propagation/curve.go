@@ -40,9 +40,9 @@ func (b *bench) drawCurve(ctx context.Context) error {
 			m.Times.Milliseconds(50), m.Times.Milliseconds(99), m.Times.Milliseconds(100),
 			m.Publisher.Change/n, m.Followers.Change/n, m.Publisher.Rest/n, m.Followers.Rest/n, float64(m.Publisher.Grown)/n/1000)
 		results = append(results,
-			figures.Figure{Name: fmt.Sprintf("fan%d_p50_ms", size), Value: m.Times.Milliseconds(50)},
-			figures.Figure{Name: fmt.Sprintf("fan%d_p99_ms", size), Value: m.Times.Milliseconds(99)},
-			figures.Figure{Name: fmt.Sprintf("fan%d_publisher_us", size), Value: m.Publisher.Change / n},
+			figures.Figure{Name: fmt.Sprintf("curve%d_p50_ms", size), Value: m.Times.Milliseconds(50)},
+			figures.Figure{Name: fmt.Sprintf("curve%d_p99_ms", size), Value: m.Times.Milliseconds(99)},
+			figures.Figure{Name: fmt.Sprintf("curve%d_publisher_us", size), Value: m.Publisher.Change / n},
 		)
 	}
 	figures.Print(results...)

@@ -102,7 +102,7 @@ func prepare(ctx context.Context, dir string, size int) (c *Cluster, peers []str
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, natsServer).CombinedOutput(); err != nil {
 		return c, nil, fmt.Errorf("build nats-server: %w\n%s", err, out)
 	}
-	addresses, err := fixedAddresses(3 * size)
+	addresses, err := FixedAddresses(3 * size)
 	if err != nil {
 		return c, nil, err
 	}
@@ -355,10 +355,10 @@ func (n *Node) monitored(ctx context.Context, path string, into any) error {
 	return json.NewDecoder(res.Body).Decode(into)
 }
 
-// fixedAddresses returns n loopback addresses that no one listens on and that
+// FixedAddresses returns n loopback addresses that no one listens on and that
 // systems do not give to outgoing connections: a server that is started again
 // finds them free.
-func fixedAddresses(n int) ([]string, error) {
+func FixedAddresses(n int) ([]string, error) {
 	const lowest, highest, tries = 15000, 32000, 1000
 	var addresses []string
 	for range tries {

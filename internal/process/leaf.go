@@ -15,7 +15,7 @@ func LeafListener(address string) []byte {
 // StartLeaf runs a leaf node of a server that listens for some at an address. It logs in there with the seed of a NATS user, and lets everybody
 // on this machine log in as that user. It is ready when it returns.
 func (n *Node) StartLeaf(ctx context.Context, dir, name, hub, seed string) (*Node, error) {
-	addresses, err := fixedAddresses(2)
+	addresses, err := FixedAddresses(2)
 	if err != nil {
 		return nil, err
 	}

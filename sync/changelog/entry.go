@@ -158,7 +158,7 @@ func CompactDocument(data []byte) ([]byte, error) {
 	if len(v) > document.MaxSize {
 		return nil, fmt.Errorf("the document has %d bytes, at most %d are allowed", len(v), document.MaxSize)
 	}
-	return v, nil
+	return bytes.Clone(v), nil // without the room that the white space took
 }
 
 func (e Entry) validate() error {

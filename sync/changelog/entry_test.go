@@ -274,6 +274,9 @@ func TestCompactDocument(t *testing.T) {
 	f(`{"b":1,"a":2}`, `{"b":1,"a":2}`)
 	f(`[1.0, 1e3, -0, 12345678901234567890]`, `[1.0,1e3,-0,12345678901234567890]`)
 	f(`"\u00e9 \/ < é"`, `"\u00e9 \/ < é"`)
+	if got, err := CompactDocument([]byte("{" + strings.Repeat(" ", 10_000) + "}")); err != nil || cap(got) > 100 {
+		t.Errorf("%d bytes are kept for two, %v", cap(got), err)
+	}
 
 	for _, in := range []string{``, ` `, `{`, `{}{}`, `{"a":1,"a":1}`, `{"a":1,"\u0061":1}`, "\"\xff\"", `{a:1}`, `[1,]`, `// {}`} {
 		if got, err := CompactDocument([]byte(in)); err == nil {

@@ -115,7 +115,7 @@ func wantedDocument(c api.CommandChange) []byte {
 	if body.Compact() != nil { // the evaluator says why
 		return c.Document
 	}
-	return body
+	return slices.Clone(body) // without the room that the white space took
 }
 
 func (s *server) rollBack(ctx context.Context, environment string, c api.Command) (decide.Command, error) {

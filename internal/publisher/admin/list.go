@@ -50,8 +50,8 @@ func (s *server) list(ctx context.Context, kind document.Kind, in *listDocuments
 	return out, nil
 }
 
-// documentsAfter returns the first documents of a kind behind a key, by key: at most so many. All pages of a list together take time in proportion to
-// the documents.
+// documentsAfter returns the first documents of a kind behind a key, by key: at most so many. All pages of a list of flags together take time in
+// proportion to the documents.
 func documentsAfter(state decide.State, kind document.Kind, after string, most int) []document.Document {
 	if kind == document.KindFlag {
 		return flagsAfter(state, after, most)

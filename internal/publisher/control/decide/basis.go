@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 
@@ -25,8 +26,8 @@ func (b *basis) compiled() *eval.Ruleset {
 }
 
 // add adds documents that are new and need nothing but each other and what there is, and reports whether they are like that. after is the rules with
-// these and later documents, in which they are valid. Then they are valid here, too: nothing that they depend on is another one there, and nothing
-// here depends on them.
+// these and later documents, in which they are valid. Then they are valid here, too: nothing that they depend on, directly or not, is another one there,
+// and nothing here depends on them.
 func (b *basis) add(after *eval.Ruleset, documents []document.Document) bool {
 	if b.rules.Compatibility() != after.Compatibility() || len(b.rules.Problems()) > 0 {
 		return false
@@ -40,7 +41,7 @@ func (b *basis) add(after *eval.Ruleset, documents []document.Document) bool {
 	}
 	missing := func(id document.ID) bool {
 		_, among := fresh[id]
-		return !among && !b.has(id)
+		return !among && !b.same(after, id)
 	}
 	for _, d := range documents {
 		if slices.ContainsFunc(after.Dependencies(d.ID()), missing) {
@@ -53,6 +54,20 @@ func (b *basis) add(after *eval.Ruleset, documents []document.Document) bool {
 		maps.Copy(b.added, fresh)
 	}
 	return true
+}
+
+// same reports whether a document, and all that it depends on, is here as it is in the later rules.
+func (b *basis) same(after *eval.Ruleset, id document.ID) bool {
+	if _, added := b.added[id]; added {
+		return true
+	}
+	if id.Kind == document.KindSegment { // dependencies name the segments of segments, too
+		body, current := b.rules.SegmentDocument(id.Key)
+		later, laterCurrent := after.SegmentDocument(id.Key)
+		return body != nil && current == laterCurrent && bytes.Equal(body, later)
+	}
+	f := b.rules.Flag(id.Key)
+	return f != nil && f == after.Flag(id.Key) // it would have been compiled again
 }
 
 // has reports whether there is a document of the id.

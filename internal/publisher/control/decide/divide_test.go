@@ -2,6 +2,7 @@ package decide_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/flagside/flagside/document"
@@ -69,5 +70,46 @@ func TestWhatChangesIsCompiledForEachPart(t *testing.T) {
 	const whole, changing, applying = 2500 + 1, 2*1000 + 2, 2500 + 3
 	if got != whole+changing+applying {
 		t.Errorf("%d generations, want %d", got, whole+changing+applying)
+	}
+}
+
+// What is added and depends on what changes in a later part is not taken for something that merely adds: no part leads to rules that are not valid.
+func TestWhatIsAddedBesideAChangeIsValidInEachPart(t *testing.T) {
+	t.Parallel()
+	segment := func(key, body string) document.Document {
+		return document.Document{Kind: document.KindSegment, Key: key, Body: []byte(body)}
+	}
+	flag := func(key string, requires ...string) document.Document {
+		return statetest.FlagDocument(key, statetest.FlagBody("on", statetest.Requires(requires...)))
+	}
+	chain := []document.Document{flag("c0000")}
+	for i := range 998 { // with two more, one evaluation may not visit all of them
+		chain = append(chain, flag(fmt.Sprintf("c%04d", i+1), chain[i].Key))
+	}
+	last := chain[998].Key
+	for name, test := range map[string]struct{ live, changes []document.Document }{
+		"a segment of a segment": {
+			[]document.Document{segment("z", `{"==":[{"var":"x"},1]}`)},
+			[]document.Document{segment("a", `{"or":{"$ref":"z"}}`), segment("b", "true"), segment("z", `[{"var":"x"},{"var":"y"}]`)},
+		},
+		"a prerequisite of a prerequisite": {
+			append(chain, flag("x", last)), []document.Document{flag("a", "x"), flag("b"), flag(last)},
+		},
+	} {
+		s := statetest.New()
+		for part := range slices.Chunk(test.live, changelog.MaxEntries) {
+			s.Apply(t, part)
+		}
+		parts, _, err := decide.Divide(s.Rules(), test.changes, decide.Limits{Documents: 2})
+		rules := s.Rules()
+		for i, part := range parts {
+			var problems eval.Problems
+			if rules, problems = rules.Update(part); problems.Err() != nil {
+				t.Errorf("%s: part %d of %d: %v", name, i, len(parts), problems)
+			}
+		}
+		if err == nil && len(parts) < 2 {
+			t.Errorf("%s: nothing was divided", name)
+		}
 	}
 }
