@@ -42,7 +42,9 @@ func syncs(ctx context.Context, all []*process.Process, do func() (made int64, e
 	}
 	defer tracer.Kill()
 	attached := func() bool {
-		return !slices.ContainsFunc(all, func(p *process.Process) bool { return !strings.Contains(tracer.Output(), fmt.Sprintf("Process %d attached", p.PID())) })
+		return !slices.ContainsFunc(all, func(p *process.Process) bool {
+			return !strings.Contains(tracer.Output(), fmt.Sprintf("Process %d attached", p.PID()))
+		})
 	}
 	if err := process.Await(ctx, "waiting for strace", func() bool { return attached() || ended(tracer) }); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, tracer.Output())

@@ -7,6 +7,7 @@ package ofrep
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -62,7 +63,17 @@ func TestUnchangedAnswersDoNotAllocate(t *testing.T) {
 // Nor does an answer for all flags, in contexts that are not those of the answers before, where nothing is remembered.
 func TestBulkAnswersDoNotAllocate(t *testing.T) {
 	counts, metrics := counting.New("shop"), prometheus.NewRegistry()
+	long := strings.Repeat("long ", 300) // so its item is not kept
+	path := filepath.Join(t.TempDir(), "flags.json")
+	if err := os.WriteFile(path, []byte(`{"flags":{"long":{"state":"ENABLED","variants":{"a":"`+long+`","b":"b"},"targeting":{"if":[{"var":"targetingKey"},"a","b"]}},
+			"set":{"state":"ENABLED","variants":{"a":"`+long+`"},"defaultVariant":"a"},"rule":{"state":"ENABLED","variants":{"a":1,"b":2},"targeting":{"fractional":[["a",1],["b",1]]}},
+			"plain":{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s := newHandler(t, func(o *Options, store *cache.Store) {
+		if err := store.LoadBootstrap(path); err != nil {
+			t.Fatal(err)
+		}
 		var err error
 		if o.Resolver, err = resolver.New(resolver.Options{Views: store, Usage: counts, AnswersMemory: -1, Metrics: metrics}); err != nil {
 			t.Fatal(err)

@@ -93,7 +93,7 @@ func (q *BulkRequest) Find(data []byte, member string) (context []byte, ok bool)
 // If-None-Match. What can be seen without evaluating is: that the client has the answer, and that it is in memory. Otherwise the flags are
 // evaluated, and the body is remembered unless it may be another at any moment.
 //
-// Nil, empty and null data are an empty context; data are not kept. Errors wrap eval.ErrInvalidContext, ErrTimeout or ErrGone; then only the
+// Nil, empty and null data are an empty context. A copy of data is kept for the next question that q is used for. Errors wrap eval.ErrInvalidContext, ErrTimeout or ErrGone; then only the
 // memory of the body is of use.
 func (q *BulkRequest) Answer(ctx context.Context, data, known []byte, e BulkEncoder) (BulkAnswer, error) {
 	q.ask(e.Form(), data)
@@ -156,11 +156,9 @@ func (r Results) All(ctx context.Context) iter.Seq[eval.Result] {
 			q.build.add(&result, o, stale)
 			q.usage.Evaluation(&result, o)
 			if !yield(result) {
-				q.build.volatile = true // what was not seen could be
 				return
 			}
 			if q.err = watch.evaluated(ctx, q.context.Work()); q.err != nil {
-				q.build.volatile = true
 				q.resolver.ended.count(q.err)
 				return
 			}

@@ -55,7 +55,7 @@ func (b *bulkBody) end(metadata []byte) digest {
 }
 
 // maxKeptMarks bounds the memory for marks that a request keeps.
-const maxKeptMarks = 32 << 10
+const maxKeptMarks = 128 << 10
 
 func (b *bulkBody) reset() {
 	marks := b.marks[:0]

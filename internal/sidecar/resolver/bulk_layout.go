@@ -3,6 +3,7 @@ package resolver
 import (
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -36,16 +37,19 @@ const maxKeptItem = 1 << 10
 // newLayout encodes what is settled.
 func newLayout(rules *eval.Ruleset, s *Selector, e BulkEncoder) *layout {
 	l := &layout{}
+	var encoded []byte
+	var result eval.Result
 	run := -1 // the part to which a settled flag is added, if it is not negative
 	for _, flag := range rules.Flags() {
 		if !s.Selects(flag) {
 			continue
 		}
-		var encoded []byte
+		encoded = encoded[:0]
 		mayBeStale := demandOf(flag).mayBeStale()
-		result, ok := flag.Settled()
+		var ok bool
+		result, ok = flag.Settled()
 		if ok = ok && !mayBeStale; ok {
-			encoded = e.AppendItem(nil, &result)
+			encoded = e.AppendItem(encoded, &result)
 		}
 		if !ok || len(encoded) > maxKeptItem {
 			run = -1
@@ -85,7 +89,10 @@ func (l *layout) group(counts *usage.Counts, a usage.Application) *usage.Group {
 		l.grouped.Add(-1)
 		return nil
 	}
-	g, _ := l.groups.LoadOrStore(a, counts.Group(l.results(), a))
+	g, there := l.groups.LoadOrStore(a, counts.Group(l.results(), a))
+	if there {
+		l.grouped.Add(-1)
+	}
 	return g.(*usage.Group)
 }
 
@@ -116,7 +123,8 @@ type layoutKey struct {
 // maxLayouts is how many layouts are kept at most. Answers about other flag sets are encoded item by item.
 const maxLayouts = 32
 
-// layout returns the layout of the answer to q, nil if there is none: it is pinned to an old ruleset, or asks for one flag set too many.
+// layout returns the layout of the answer to q, nil if there is none: q is pinned, or what it waited for did not come, so that
+// anything may be stale; its ruleset is not the newest; it asks for no flags or one flag set too many; or another request is making a layout.
 func (q *BulkRequest) layout(e BulkEncoder) *layout {
 	if q.pin.newest != nil || q.fresh && q.freshness.failed {
 		return nil
@@ -124,16 +132,20 @@ func (q *BulkRequest) layout(e BulkEncoder) *layout {
 	r := q.resolver
 	known := r.layouts.Load()
 	if known != nil && known.generation == q.rules.Generation() {
-		if l := known.byQuestion[layoutKey{e.Form(), q.selector.active, string(q.selector.set)}]; l != nil {
+		l := known.byQuestion[layoutKey{e.Form(), q.selector.active, string(q.selector.set)}]
+		if l != nil || len(known.byQuestion) >= maxLayouts {
 			return l
 		}
 	}
 	return r.newLayout(q.rules, &q.selector, e)
 }
 
-// newLayout keeps a layout that was not there a moment ago, unless the ruleset is not the newest any more, or it holds no flags.
+// newLayout makes a layout and keeps it. It returns nil if another is being made, so that no request waits for that of another, or if the ruleset is not
+// the newest any more.
 func (r *Resolver) newLayout(rules *eval.Ruleset, s *Selector, e BulkEncoder) *layout {
-	r.layoutsMu.Lock()
+	if !r.layoutsMu.TryLock() {
+		return nil
+	}
 	defer r.layoutsMu.Unlock()
 	next := layouts{generation: rules.Generation(), byQuestion: make(map[layoutKey]*layout)}
 	if known := r.layouts.Load(); known != nil {
@@ -185,14 +197,17 @@ func (l *itemList) find(r *eval.Result) *item {
 
 // keep keeps the encoding of a result that find did not find, unless there is no room for it or another was quicker.
 func (l *itemList) keep(r *eval.Result, o usage.Outcome, encoded []byte, m mark) {
-	first := l.first.Load()
-	i := &item{variant: r.Variant, reason: r.Reason, outcome: o, mark: m, next: first}
-	if first != nil {
-		i.older = first.older + 1
+	if len(encoded) > maxKeptItem || l.find(r) != nil {
+		return
 	}
-	if i.older < maxItems && len(encoded) <= maxKeptItem {
-		i.encoded = append([]byte(nil), encoded...)
-		l.first.CompareAndSwap(first, i)
+	first, older := l.first.Load(), 0
+	if first != nil {
+		older = first.older + 1
+	}
+	if older < maxItems {
+		l.first.CompareAndSwap(first, &item{
+			variant: r.Variant, reason: r.Reason, outcome: o, encoded: slices.Clone(encoded), mark: m, next: first, older: older,
+		})
 	}
 }
 

@@ -8,6 +8,14 @@ import (
 // Enrich is enrich, for tests.
 func (q *Request) Enrich(data []byte) ([]byte, error) { return q.enrich(data) }
 
+// Layouts returns how many layouts of bulk answers are kept.
+func (r *Resolver) Layouts() int {
+	if l := r.layouts.Load(); l != nil {
+		return len(l.byQuestion)
+	}
+	return 0
+}
+
 // ParseRequirement is parseRequirement, for tests.
 func ParseRequirement(revision, freshness []byte) (changelog.Token, eval.Freshness, error) {
 	return parseRequirement(revision, freshness)

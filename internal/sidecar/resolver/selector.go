@@ -24,7 +24,7 @@ type Selector struct {
 // belong to no flag set. An empty expression selects every flag. Flags have no source here, so flagd's selection by source is refused. Errors
 // wrap ErrSelector. Parse does not keep the expression.
 func (s *Selector) Parse(expression []byte) error {
-	s.active = false
+	s.active, s.set = false, s.set[:0]
 	expression = bytes.TrimSpace(expression)
 	if len(expression) == 0 {
 		return nil

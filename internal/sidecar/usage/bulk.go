@@ -99,9 +99,9 @@ func (c *Counts) Group(results iter.Seq[eval.Result], a Application) *Group {
 	return g
 }
 
-// Size returns how many bytes it takes that no other group has.
+// Size returns how many bytes it takes, with what it may be the last to refer to.
 func (g *Group) Size() int {
-	return int(unsafe.Sizeof(*g)) + len(g.series)*int(unsafe.Sizeof(g.series[0]))
+	return int(unsafe.Sizeof(*g)) + (len(g.series)+len(g.settled))*int(unsafe.Sizeof(g.series[0]))
 }
 
 // Again counts the evaluations of a group once more.

@@ -64,7 +64,8 @@ func (c *Counts) Collect() Collected {
 // spread counts the evaluations of groups where those of others are. c.mu is held.
 func (c *Counts) spread() {
 	c.groups = slices.DeleteFunc(c.groups, func(g *Group) bool {
-		n, idle := g.collect()
+		n, _ := g.collect()
+		idle := n == 0
 		if idle {
 			n += g.giveUp()
 		}

@@ -84,3 +84,17 @@ func TestGroupsCountEachEvaluation(t *testing.T) {
 		t.Errorf("%d series, want %d", len(sums), len(want))
 	}
 }
+
+// What is remembered of an answer counts all that it may keep from being forgotten.
+func TestGroupsDoNotHoldMoreThanTheySay(t *testing.T) {
+	t.Parallel()
+	c := usage.New("shop")
+	group := c.Group(resultsOf(t, ruleset(t, 1000, 1)), c.Application(nil))
+	var b usage.Bulk
+	b.Begin(c, c.Application(nil))
+	b.Settled(group)
+	if size := b.Remember().Size(); size < 1000*8 {
+		t.Errorf("%d bytes for the evaluations of 1,000 flags", size)
+	}
+	b.End()
+}
