@@ -61,12 +61,14 @@ func TestBarrierNeedsAMajority(t *testing.T) {
 	}
 	paused := time.Now()
 	var refused time.Duration
+	var tried []string
 	eventually(t, func() (bool, string) {
 		asked := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err := r.Barrier(ctx)
 		refused = asked.Sub(paused)
+		tried = append(tried, fmt.Sprintf("%s: %v", refused, err))
 		return err != nil && (strings.Contains(err.Error(), "majority") || strings.Contains(err.Error(), "leader")), fmt.Sprintf("a refusal, got %v", err)
 	})
 	if refused > 4*time.Second { // a server speaks once a second: two seconds after its last word
@@ -75,6 +77,9 @@ func TestBarrierNeedsAMajority(t *testing.T) {
 	confirmed := r.Status().LastConfirmed
 	if since := confirmed.Sub(paused); since > 4*time.Second {
 		t.Errorf("confirmed %s after the majority was gone", since)
+	}
+	if t.Failed() {
+		t.Logf("asked:\n%s", strings.Join(tried, "\n"))
 	}
 	for _, n := range servers.Nodes {
 		if n != leads {

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -54,6 +55,8 @@ type bench struct {
 func run(ctx context.Context, site measure.Site, o options) error {
 	b := bench{options: o, Site: site}
 	switch {
+	case o.listen && o.curve == "":
+		return errors.New("-listen: it belongs to -curve")
 	case o.curve != "":
 		return b.drawCurve(ctx)
 	case o.leaves != "":

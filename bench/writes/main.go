@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/flagside/flagside/bench/measure"
@@ -54,6 +55,9 @@ func main() {
 
 func run(ctx context.Context, site measure.Site, o options) error {
 	var results []figures.Figure
+	if o.only != "" && !slices.ContainsFunc(partsOf(), func(p part) bool { return p.name == o.only }) {
+		return fmt.Errorf("-only: no part is named %q", o.only)
+	}
 	for _, p := range partsOf() {
 		if o.only != "" && o.only != p.name {
 			continue

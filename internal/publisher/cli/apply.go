@@ -240,7 +240,7 @@ func (a *applying) plan(ctx context.Context, live liveDocuments) (source.Plan, e
 // planOf plans what the environment, whose rules are compiled, needs to become what files say that were read.
 func (a *applying) planOf(live liveDocuments, rules *eval.Ruleset, set *source.Set, wanted []document.Document) (source.Plan, error) {
 	plan, err := source.New(live.documents, wanted, source.Options{
-		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Live: rules, MaxDocuments: a.documents, MaxBytes: a.bytes,
+		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Rules: rules, MaxDocuments: a.documents, MaxBytes: a.bytes,
 	})
 	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
 		return plan, &failure{code: exitInvalid, text: visible(strings.Join(set.Explain(refusal.Detail, refusal.Problems), "\n"))}

@@ -112,7 +112,7 @@ func (w *work) plan(ctx context.Context) (source.Plan, error) {
 		return source.Plan{}, err
 	}
 	plan, err := source.New(slices.Collect(w.state.Documents()), v.Documents, source.Options{
-		Owner: w.name, Marks: v.marks, Others: others, Prune: true, Around: true, Live: w.state.Rules(), MaxDocuments: w.documents, MaxBytes: w.bytes,
+		Owner: w.name, Marks: v.marks, Others: others, Prune: true, Around: true, Rules: w.state.Rules(), MaxDocuments: w.documents, MaxBytes: w.bytes,
 	})
 	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
 		w.outcome.problems = refusal.Problems

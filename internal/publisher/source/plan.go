@@ -26,10 +26,8 @@ type Options struct {
 	TakeOver bool
 	// Around leaves out what is a conflict, and plans the rest.
 	Around bool
-	// Rules bound what may be evaluated; their documents do not matter.
+	// Rules are those of the live documents.
 	Rules *eval.Ruleset
-	// Live are the rules of the live documents. Nil means that they are compiled, with Rules, if there is something to plan.
-	Live *eval.Ruleset
 	// MaxDocuments and MaxBytes, of all bodies, bound each transaction.
 	MaxDocuments, MaxBytes int
 }
@@ -130,7 +128,7 @@ func New(live, wanted []document.Document, o Options) (Plan, error) {
 	if len(p.Conflicts) > 0 && !o.Around || len(changes) == 0 {
 		return p, nil
 	}
-	return p, p.divide(live, changes, o)
+	return p, p.divide(changes, o)
 }
 
 // prune adds the deletions of what the source owns and does not name. What was taken from it stays, and is a conflict.
@@ -181,17 +179,13 @@ func (o Options) foreign(owner string) bool {
 }
 
 // divide orders the changes and puts them into transactions.
-func (p *Plan) divide(live []document.Document, changes map[document.ID]Change, o Options) error {
-	rules := o.Live
-	if rules == nil {
-		rules, _ = o.Rules.Update(live)
-	}
+func (p *Plan) divide(changes map[document.ID]Change, o Options) error {
 	documents := make([]document.Document, 0, len(changes))
 	for id, c := range changes {
 		documents = append(documents, document.Document{Kind: id.Kind, Key: id.Key, Body: c.After})
 	}
 	slices.SortFunc(documents, func(a, b document.Document) int { return a.ID().Compare(b.ID()) })
-	parts, warnings, err := decide.Divide(rules, documents, decide.Limits{Documents: o.MaxDocuments, Bytes: o.MaxBytes})
+	parts, warnings, err := decide.Divide(o.Rules, documents, decide.Limits{Documents: o.MaxDocuments, Bytes: o.MaxBytes})
 	p.Warnings = warnings
 	for _, part := range parts {
 		var planned []Change

@@ -24,14 +24,20 @@ func segment(key, rule string) document.Document {
 }
 
 func options(owner string) source.Options {
-	return source.Options{Owner: owner, Rules: eval.New(), MaxDocuments: 1000, MaxBytes: 480 << 10}
+	return source.Options{Owner: owner, MaxDocuments: 1000, MaxBytes: 480 << 10}
+}
+
+// newPlan compiles the live documents and plans.
+func newPlan(live, wanted []document.Document, o source.Options) (source.Plan, error) {
+	o.Rules, _ = eval.New().Update(live)
+	return source.New(live, wanted, o)
 }
 
 func live(s *statetest.State) []document.Document { return slices.Collect(s.Documents()) }
 
 func plan(t *testing.T, s *statetest.State, wanted []document.Document, o source.Options) source.Plan {
 	t.Helper()
-	p, err := source.New(live(s), wanted, o)
+	p, err := newPlan(live(s), wanted, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +154,7 @@ func TestPlanIsWhatHappens(t *testing.T) {
 		o := options("shop")
 		o.Prune, o.TakeOver, o.MaxDocuments, o.MaxBytes = random.IntN(2) == 0, true, 1+random.IntN(6), 300+random.IntN(2000)
 		wanted := randomSet(random)
-		p, err := source.New(live(s), wanted, o)
+		p, err := newPlan(live(s), wanted, o)
 		if err != nil {
 			continue // what it prunes others need
 		}
@@ -219,7 +225,7 @@ const planTime = 2 * time.Second
 func TestPlanOfTenThousandFlags(t *testing.T) {
 	before, wanted := manyFlags(t, 10_000)
 	begun := time.Now()
-	p, err := source.New(before, wanted, options("shop"))
+	p, err := newPlan(before, wanted, options("shop"))
 	took := time.Since(begun)
 	if err != nil || len(p.Changes()) != 5_000 || len(p.Parts) < 5 {
 		t.Fatalf("%v; %d changes in %d parts", err, len(p.Changes()), len(p.Parts))
@@ -233,7 +239,7 @@ func TestPlanOfTenThousandFlags(t *testing.T) {
 func BenchmarkPlanOfTenThousandFlags(b *testing.B) {
 	before, wanted := manyFlags(b, 10_000)
 	for b.Loop() {
-		if _, err := source.New(before, wanted, options("shop")); err != nil {
+		if _, err := newPlan(before, wanted, options("shop")); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -297,7 +303,7 @@ func TestWhatWasTakenIsNotPruned(t *testing.T) {
 		return document.Document{Kind: document.KindFlag, Key: key, Revision: 1, Body: ownership.Marked([]byte(plainFlag+"}"), owner)}
 	}
 	live := []document.Document{flag("mine", owner), flag("taken", ownership.Take(owner)), flag("other", ownership.Take("publisher:/other")), flag("free", "")}
-	plan, err := source.New(live, nil, source.Options{Owner: owner, Prune: true, Around: true, Rules: eval.New(), MaxDocuments: 10, MaxBytes: 1 << 20})
+	plan, err := newPlan(live, nil, source.Options{Owner: owner, Prune: true, Around: true, MaxDocuments: 10, MaxBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

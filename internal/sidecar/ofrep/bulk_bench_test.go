@@ -5,18 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
-	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/examples/flagset"
-	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 )
@@ -51,29 +45,7 @@ func (c *visitors) Read(p []byte) (int, error) {
 // newCounting returns a server with 1,000 made-up flags of all kinds that counts usage and remembers answers.
 func newCounting(b *testing.B) *Server {
 	b.Helper()
-	path := filepath.Join(b.TempDir(), "flags.json")
-	if err := os.WriteFile(path, flagset.Generate(1000, 1), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	store, err := cache.New(cache.Options{Environment: "test", Logger: zerolog.Nop()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { store.Close() })
-	if err := store.LoadBootstrap(path); err != nil {
-		b.Fatal(err)
-	}
-	metrics := prometheus.NewRegistry()
-	r, err := resolver.New(resolver.Options{Views: store, Usage: counting.New("shop"), Metrics: metrics})
-	if err != nil {
-		b.Fatal(err)
-	}
-	run(b, r.Run)
-	s, err := New(Options{Resolver: r, Metrics: metrics, Logger: zerolog.Nop()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s.policy = origin.For(loopback, nil, nil)
+	s, _ := newServing(b, flagset.Generate(1000, 1), resolver.Options{Usage: counting.New("shop")})
 	return s
 }
 

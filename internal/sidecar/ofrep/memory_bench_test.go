@@ -6,15 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/cache"
@@ -38,29 +35,7 @@ func newRemembering(b *testing.B, n int, memory int64) (*Server, *prometheus.Reg
 		fmt.Fprintf(&file, `"flag-%05d":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on"%s}`, i, rule)
 	}
 	file.WriteString("}}")
-	store, err := cache.New(cache.Options{Environment: "test", Logger: zerolog.Nop()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { store.Close() })
-	path := filepath.Join(b.TempDir(), "flags.json")
-	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	if err := store.LoadBootstrap(path); err != nil {
-		b.Fatal(err)
-	}
-	metrics := prometheus.NewRegistry()
-	r, err := resolver.New(resolver.Options{Views: store, AnswersMemory: memory, Metrics: metrics})
-	if err != nil {
-		b.Fatal(err)
-	}
-	run(b, r.Run)
-	s, err := New(Options{Resolver: r, Metrics: metrics, Logger: zerolog.Nop()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return s, metrics
+	return newServing(b, []byte(file.String()), resolver.Options{AnswersMemory: memory})
 }
 
 // hits returns how many bulk answers came from memory.

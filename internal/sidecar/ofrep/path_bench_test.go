@@ -5,18 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
-	"github.com/flagside/flagside/cache"
-	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 )
@@ -74,28 +68,7 @@ func newMeasured(b *testing.B) *Server {
 		}
 		fmt.Fprintf(&file, `"flag-%05d":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on"%s},`, i, rule)
 	}
-	path := filepath.Join(b.TempDir(), "flags.json")
-	if err := os.WriteFile(path, []byte(strings.TrimSuffix(file.String(), ",")+"}}"), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	store, err := cache.New(cache.Options{Environment: "test", Logger: zerolog.Nop()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { store.Close() })
-	if err := store.LoadBootstrap(path); err != nil {
-		b.Fatal(err)
-	}
-	metrics := prometheus.NewRegistry()
-	r, err := resolver.New(resolver.Options{Views: store, Usage: counting.New("shop"), Metrics: metrics})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := New(Options{Resolver: r, Metrics: metrics, Logger: zerolog.Nop()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s.policy = origin.For(loopback, nil, nil)
+	s, _ := newServing(b, []byte(strings.TrimSuffix(file.String(), ",")+"}}"), resolver.Options{Usage: counting.New("shop")})
 	return s
 }
 

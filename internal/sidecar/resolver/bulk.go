@@ -93,8 +93,8 @@ func (q *BulkRequest) Find(data []byte, member string) (context []byte, ok bool)
 // If-None-Match. What can be seen without evaluating is: that the client has the answer, and that it is in memory. Otherwise the flags are
 // evaluated, and the body is remembered unless it may be another at any moment.
 //
-// Nil, empty and null data are an empty context. A copy of data is kept for the next question that q is used for. Errors wrap eval.ErrInvalidContext, ErrTimeout or ErrGone; then only the
-// memory of the body is of use.
+// Nil, empty and null data are an empty context. A copy of data is kept for the next question that q is used for. Errors wrap
+// eval.ErrInvalidContext, ErrTimeout or ErrGone; then only the memory of the body is of use.
 func (q *BulkRequest) Answer(ctx context.Context, data, known []byte, e BulkEncoder) (BulkAnswer, error) {
 	q.ask(e.Form(), data)
 	q.keepAll(data)

@@ -26,3 +26,14 @@ func TestLayoutsAreOfWhatIsSelected(t *testing.T) {
 		t.Errorf("%d layouts, want one", n)
 	}
 }
+
+// While one request makes a layout, others are answered without it.
+func TestLayoutsAreNotWaitedFor(t *testing.T) {
+	w := newWorld(t, "f", planned, "g", settled(1, ``))
+	done := w.MakeLayout()
+	meanwhile, _ := w.all("", `{"plan":"gold"}`)
+	done()
+	if after, _ := w.all("", `{"plan":"gold"}`); meanwhile != after || w.Layouts() != 1 {
+		t.Errorf("%s while a layout is made, %s with one; %d layouts", meanwhile, after, w.Layouts())
+	}
+}

@@ -16,6 +16,12 @@ func (r *Resolver) Layouts() int {
 	return 0
 }
 
+// MakeLayout holds what a request holds that makes a layout, until it is done.
+func (r *Resolver) MakeLayout() (done func()) {
+	r.layoutsMu.Lock()
+	return r.layoutsMu.Unlock
+}
+
 // ParseRequirement is parseRequirement, for tests.
 func ParseRequirement(revision, freshness []byte) (changelog.Token, eval.Freshness, error) {
 	return parseRequirement(revision, freshness)

@@ -61,13 +61,14 @@ func (c *Counts) Collect() Collected {
 	return all
 }
 
-// spread counts the evaluations of groups where those of others are. c.mu is held.
+// spread counts the evaluations of groups where those of others are. c.mu is held. A group that was idle once is given up: most are of rulesets that
+// are replaced, they are large, and one that is used again is put back at the price of a lock.
 func (c *Counts) spread() {
 	c.groups = slices.DeleteFunc(c.groups, func(g *Group) bool {
-		n, _ := g.collect()
+		n := g.n.Swap(0)
 		idle := n == 0
 		if idle {
-			n += g.giveUp()
+			n = g.giveUp()
 		}
 		if n > 0 {
 			c.addLocked(g.series, n)

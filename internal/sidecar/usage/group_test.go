@@ -2,11 +2,14 @@ package usage_test
 
 import (
 	"iter"
+	"runtime"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // resultsOf returns the results of all flags in an empty context.
@@ -85,7 +88,8 @@ func TestGroupsCountEachEvaluation(t *testing.T) {
 	}
 }
 
-// What is remembered of an answer counts all that it may keep from being forgotten.
+// What is remembered of an answer counts all that it may keep from being forgotten, and a group that is not
+// counted any more is given up.
 func TestGroupsDoNotHoldMoreThanTheySay(t *testing.T) {
 	t.Parallel()
 	c := usage.New("shop")
@@ -97,4 +101,12 @@ func TestGroupsDoNotHoldMoreThanTheySay(t *testing.T) {
 		t.Errorf("%d bytes for the evaluations of 1,000 flags", size)
 	}
 	b.End()
+	held := weak.Make(group)
+	c.Collect()
+	c.Collect() // which finds nothing
+	waiting.Until(t, "the group to be given up", func() bool {
+		runtime.GC()
+		return held.Value() == nil
+	})
+	runtime.KeepAlive(c)
 }
