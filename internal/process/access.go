@@ -44,13 +44,8 @@ func (b Binaries) makeKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-p.Done():
-	case <-ctx.Done():
-		p.Kill()
-	}
-	if p.err != nil {
-		return fmt.Errorf("make keys: %w\n%s", p.err, p.Output())
+	if err := p.Finish(ctx); err != nil {
+		return fmt.Errorf("make keys: %w", err)
 	}
 	if err := os.Rename(made, b.Keys()); err != nil {
 		return errors.Join(err, os.RemoveAll(made))
